@@ -1,0 +1,125 @@
+"""Long short-term memory (Hochreiter & Schmidhuber 1997), with the forget gate of Gers et al. 2000.
+
+    i, f, o = σ(x_t W_x + h_{t-1} W_h + b)      g = tanh(likewise)
+    c_t = f ⊙ c_{t-1} + i ⊙ g                    h_t = o ⊙ tanh(c_t)
+
+These are equations 7 to 11 of Graves 2013 without the peepholes, which are rarely used today. The
+four blocks stand side by side in one matrix, in torch's order i, f, g, o. torch has two biases and
+adds them; one says the same.
+
+Shapes: x (..., c), everything in a state (..., d). For s models at once every parameter gets a
+leading axis, the bias as (s, 1, 4d).
+"""
+
+import math
+from typing import NamedTuple
+
+from seqlab.book.ops import Array, Generator, concatenate, sigmoid, split, stack, tanh, zeros
+
+
+class LSTM(NamedTuple):
+    """The parameters, each in four blocks: i, f, g, o."""
+
+    W_x: Array  # (c, 4d)
+    W_h: Array  # (d, 4d)
+    b: Array  # (4d,)
+
+
+class State(NamedTuple):
+    """What one step leaves behind: output and cell, and the gates that made them."""
+
+    h: Array  # (..., d)
+    c: Array  # (..., d)
+    i: Array  # (..., d) input gate
+    f: Array  # (..., d) forget gate
+    g: Array  # (..., d) what is offered to the cell
+    o: Array  # (..., d) output gate
+
+
+def init(rng: Generator, c: int, d: int, forget_bias: float = 0.0) -> LSTM:
+    """Parameters from U(-1/√d, 1/√d), as in torch; `forget_bias` is added to the f block of b.
+
+    1 is the usual choice (Jozefowicz et al. 2015): gates that start open let the gradient through.
+    """
+    k = 1 / math.sqrt(d)
+    p = LSTM(*(rng.uniform(-k, k, shape) for shape in [(c, 4 * d), (d, 4 * d), (4 * d,)]))
+    p.b[d : 2 * d] += forget_bias
+    return p
+
+
+def initial_state(p: LSTM, *leading: int) -> State:
+    """h_0 = c_0 = 0, of shape (*leading, d); its gates, which made nothing, are 0 too."""
+    shape = (*leading, p.W_h.shape[-2])
+    return State(*(zeros(shape, like=p.W_h) for _ in State._fields))
+
+
+def step(p: LSTM, prev: State, x: Array) -> State:
+    """One step (Graves 2013, eq. 7 to 11, no peepholes); x (..., c) -> everything (..., d)."""
+    i, f, g, o = split(x @ p.W_x + prev.h @ p.W_h + p.b, 4)
+    i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+    c = f * prev.c + i * g
+    return State(o * tanh(c), c, i, f, g, o)
+
+
+def cell_gradient(state: State, dh: Array, dc: Array) -> Array:
+    """All of ∂L/∂c_t: what comes along the cell, and what comes down from h_t = o ⊙ tanh(c_t)."""
+    tanh_c = tanh(state.c)
+    return dc + dh * state.o * (1 - tanh_c * tanh_c)
+
+
+def backward(
+    p: LSTM, prev: State, state: State, dh: Array, dc: Array
+) -> tuple[Array, Array, Array]:
+    """∂L/∂a (..., 4d) before the gates, ∂L/∂h_{t-1} and ∂L/∂c_{t-1} (Greff et al. 2017, §II-B).
+
+    dh and dc (..., d) come from step t + 1 and from the loss. From c_t to c_{t-1} there is no
+    matrix and no slope, only f.
+    """
+    _, _, i, f, g, o = state
+    tanh_c = tanh(state.c)
+    dc = dc + dh * o * (1 - tanh_c * tanh_c)
+    da = concatenate(
+        [
+            dc * g * i * (1 - i),
+            dc * prev.c * f * (1 - f),
+            dc * i * (1 - g * g),
+            dh * tanh_c * o * (1 - o),
+        ]
+    )
+    return da, da @ p.W_h.mT, dc * f
+
+
+def gradients(x: Array, h_prev: Array, da: Array) -> LSTM:
+    """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b of one step, summed over the batch (Greff et al. 2017, §II-B).
+
+    x (..., b, c), h_prev (..., b, d), da (..., b, 4d). Leading axes stay: they are
+    the models.
+    """
+    return LSTM(
+        W_x=x.mT @ da,
+        W_h=h_prev.mT @ da,
+        b=da.sum(-2, keepdims=da.ndim > 2),  # (4d,), but (s, 1, 4d) for s models
+    )
+
+
+def unroll(p: LSTM, xs: Array, state: State) -> list[State]:
+    """The states 0 to t, from state 0 and the inputs xs (t, ..., b, c)."""
+    states = [state]
+    for x in xs:
+        states.append(step(p, states[-1], x))
+    return states
+
+
+def bptt(p: LSTM, xs: Array, states: list[State], dhs: Array) -> tuple[LSTM, Array, Array, Array]:
+    """Backpropagation through time: the gradients of the parameters, of xs, of h_0 and of c_0.
+
+    xs (t, ..., b, c); the t + 1 states of `unroll`; dhs (t, ..., b, d), what the loss alone says
+    about each h_t. The gradient of a shared parameter is the sum of its gradients over time.
+    """
+    grads, dxs, dh, dc = LSTM(0.0, 0.0, 0.0), [], 0.0, 0.0  # nothing from beyond the last step
+    for x, prev, state, dh_t in reversed(list(zip(xs, states[:-1], states[1:], dhs, strict=True))):
+        da, dh, dc = backward(p, prev, state, dh + dh_t, dc)
+        terms = gradients(x, prev.h, da)
+        grads = LSTM(*(total + term for total, term in zip(grads, terms, strict=True)))
+        dxs.append(da @ p.W_x.mT)
+    return grads, stack(dxs[::-1]), dh, dc

@@ -1,0 +1,37 @@
+"""The list of experiments, by stage of the course. It imports nothing heavy: `--help` reads it."""
+
+from typing import NamedTuple
+
+from seqlab.locale import N_
+
+
+class Experiment(NamedTuple):
+    """A command: its name, the stage of the course it belongs to, and what the class will see."""
+
+    name: str
+    stage: int
+    line: str
+
+    @property
+    def module(self) -> str:
+        """Where it lives."""
+        return f"seqlab.lab.{self.name}"
+
+
+STAGES = {
+    1: N_("Recurrence: one cell, many steps, and a fading memory"),
+    2: N_("Attention: look back instead of remembering"),
+    3: N_("Transformer and ViT: nothing but attention, on words and on pictures"),
+    4: N_("Swin, Mixer, and what it all means"),
+}
+
+EXPERIMENTS = (
+    Experiment("unroll", 1, N_("one cell reads a text, with the same weights at every step")),
+    Experiment("vanish", 1, N_("the gradient's norm dies, or explodes, on its way back in time")),
+    Experiment("patchify", 3, N_("a picture becomes a sentence of patches")),
+)
+
+
+def find(name: str) -> Experiment | None:
+    """The experiment called `name`, if there is one."""
+    return next((e for e in EXPERIMENTS if e.name == name), None)

@@ -1,0 +1,311 @@
+"""The `seqlab` command, built from the catalogue. An experiment's module is loaded when it is called.
+
+`seqlab` and `seqlab --help` load neither NumPy nor torch.
+"""
+
+import os
+
+# One thread: on few cores a second BLAS thread makes small models up to ten times slower. This must
+# be said before NumPy is loaded; who sets the variables keeps what they set.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import importlib
+import inspect
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from seqlab import __version__, catalogue
+from seqlab.locale import N_, _, preferred, speak
+
+Context = typer.Context
+
+
+def _speak(language: str | None) -> str | None:
+    """Set the language as soon as the option is read, so that the help speaks it too."""
+    if language is not None:
+        speak(language)
+    return language
+
+
+def _common(
+    json: Annotated[
+        bool, typer.Option("--json", help=N_("One JSON document, nothing else."))
+    ] = False,
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help=N_("Also write FILE: .svg .html .txt .json by suffix; repeat it.")
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help=N_("Compare with an independent oracle in torch."))
+    ] = False,
+    detail: Annotated[
+        bool, typer.Option("--detail", help=N_("Show what does not fit the first screen."))
+    ] = False,
+    lang: Annotated[
+        Literal["en", "zh"] | None,
+        typer.Option(
+            callback=_speak,
+            is_eager=True,
+            help=N_("Language; by default from SEQLAB_LANG, then the locale."),
+        ),
+    ] = None,
+    ascii: Annotated[bool, typer.Option("--ascii", help=N_("7-bit output only."))] = False,
+    color: Annotated[
+        Literal["auto", "truecolor", "256", "16", "none"],
+        typer.Option(help=N_("Colours; auto asks the terminal and NO_COLOR.")),
+    ] = "auto",
+    theme: Annotated[
+        Literal["dark", "light"], typer.Option(help=N_("The ground that is drawn on."))
+    ] = "dark",
+    width: Annotated[
+        int | None, typer.Option(min=40, max=300, help=N_("Columns, instead of the terminal's."))
+    ] = None,
+) -> None:
+    """The options that every experiment has besides its own and --seed."""
+
+
+_COMMON = inspect.signature(_common).parameters
+
+
+class Syllabus(TyperGroup):
+    """The group of all experiments: known from the catalogue, loaded one at a time."""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # type: ignore[override]
+        return [e.name for e in catalogue.EXPERIMENTS]
+
+    def get_command(self, ctx: Context, name: str) -> TyperCommand | None:  # type: ignore[override]
+        experiment = catalogue.find(name)
+        return None if experiment is None else _command(experiment)
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> Any:  # type: ignore[override]
+        if args and not args[0].startswith("-") and catalogue.find(args[0]) is None:
+            names = self.list_commands(ctx)
+            close = get_close_matches(args[0], names, n=1)
+            hint = f"seqlab {close[0]}" if close else "seqlab"
+            ctx.fail(
+                _("no experiment {name!r}: expected one of {names}; try '{hint}'").format(
+                    name=args[0], names=", ".join(names), hint=hint
+                )
+            )
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> Any:  # type: ignore[override]
+        from typer._click.shell_completion import CompletionItem
+
+        found = [e for e in catalogue.EXPERIMENTS if e.name.startswith(incomplete)]
+        items = [CompletionItem(e.name, help=_(e.line)) for e in found]
+        return [*items, *TyperCommand.shell_complete(self, ctx, incomplete)]  # type: ignore[arg-type]
+
+    def format_help(self, ctx: Context, formatter: Any) -> None:  # type: ignore[override]
+        from seqlab import emit, helping
+
+        formatter.write(emit.rendered(helping.syllabus(self.get_params(ctx))))
+
+
+class Command(TyperCommand):
+    """An experiment's command, with help of our own: Typer's reads docstrings as markup."""
+
+    def format_help(self, ctx: Context, formatter: Any) -> None:  # type: ignore[override]
+        from seqlab import emit, helping
+
+        page = helping.command(
+            ctx.command_path, self.help or "", self.get_params(ctx), set(_COMMON)
+        )
+        formatter.write(emit.rendered(page))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"seqlab {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="seqlab", cls=Syllabus, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+
+
+@app.callback(invoke_without_command=True)
+def seqlab(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help=N_("The version."))
+    ] = False,
+    lang: Annotated[
+        Literal["en", "zh"] | None,
+        typer.Option(callback=_speak, is_eager=True, help=N_("Language of what follows.")),
+    ] = None,
+) -> None:
+    """Sequence models, seen at work in a terminal."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def _command(experiment: catalogue.Experiment) -> TyperCommand:
+    """The command of one experiment: the parameters of its `run`, and the common ones."""
+    module = importlib.import_module(experiment.module)
+    own = {n: p for n, p in inspect.signature(module.run).parameters.items() if n != "watch"}
+
+    def call(ctx: typer.Context, **values: Any) -> int:
+        return _run(experiment, module, ctx, values, list(own))
+
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context, *own.values(), *_COMMON.values()]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(experiment.name, cls=Command, help=inspect.getdoc(module))(call)
+    command = typer.main.get_command(single)
+    assert isinstance(command, TyperCommand)
+    return command
+
+
+def _run(
+    experiment: catalogue.Experiment,
+    module: ModuleType,
+    ctx: typer.Context,
+    values: Mapping[str, Any],
+    own: Sequence[str],
+) -> int:
+    """argv -> run -> Result -> show -> emit."""
+    from seqlab import emit
+
+    options = {name: _standard_input(values[name]) for name in own}
+    look = emit.Look(values["color"], values["theme"], values["width"], values["ascii"])
+    exports: list[Path] = values["export"] or []
+    emit.check_exports(exports)
+    if values["check"] and not hasattr(module, "check"):
+        raise emit.BadInput("--check", _("an experiment that has an oracle"), "--help")
+    takes_watch = "watch" in inspect.signature(module.run).parameters
+    with emit.progress() as watch:
+        result = module.run(**options, **({"watch": watch} if takes_watch else {}))
+        checks = module.check(**options) if values["check"] else []
+    report = emit.Report(
+        experiment=experiment.name,
+        command=_spelled(ctx, options),
+        seed=options.get("seed", 0),
+        options=options,
+        result=result,
+        figure=module.show(result, detail=values["detail"]),
+        takeaways=module.takeaways(result),
+        checks=checks,
+    )
+    emit.export(report, look, exports)
+    emit.say(report, look, values["json"])
+    return 0 if all(check.passed for check in checks) else 1
+
+
+def _standard_input(value: Any) -> Any:
+    """A text argument `-` is what comes in at standard input."""
+    if value != "-":
+        return value
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
+
+
+def _spelled(ctx: typer.Context, options: Mapping[str, Any]) -> str:
+    """The command line that repeats this run: arguments and every option that was given."""
+    words = ["seqlab", ctx.info_name or ""]
+    for param in ctx.command.params:
+        source = ctx.get_parameter_source(param.name or "")
+        if param.name not in options or source is None or source.name == "DEFAULT":
+            continue
+        value = ctx.params[param.name]
+        if param.param_type_name == "argument":
+            words.append(str(value))
+            continue
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, bool):
+                flags = param.opts if item else param.secondary_opts
+                words.append(flags[-1])
+            else:
+                text = f"{item:g}" if isinstance(item, float) else str(item)
+                words += [max(param.opts, key=len), text]
+    return shlex.join(words)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 a failed run, 2 bad input, 130 Ctrl-C."""
+    speak(preferred())
+    debug = bool(os.environ.get("SEQLAB_DEBUG"))
+    try:
+        status = _guarded(list(sys.argv[1:] if arguments is None else arguments), debug)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader has gone (| head). Python would complain once more on flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _guarded(arguments: list[str], debug: bool) -> int:
+    from typer._click.exceptions import ClickException, UsageError
+
+    from seqlab.lab import BadInput
+
+    try:
+        status = typer.main.get_command(app).main(
+            arguments, prog_name="seqlab", standalone_mode=False
+        )
+        return status if isinstance(status, int) else 0
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return 130
+    except Exception as problem:
+        if debug:
+            raise
+        return _complain(problem, usage=isinstance(problem, (UsageError, ClickException, BadInput)))
+
+
+def _complain(problem: Exception, usage: bool) -> int:
+    """One line on standard error. Returns the exit status."""
+    from seqlab import emit
+
+    if usage:
+        emit.error(_usage_message(problem))
+        return 2
+    if isinstance(problem, MemoryError):
+        emit.error(_("not enough memory; expected a smaller task: try smaller options"))
+    elif isinstance(problem, OSError) and problem.strerror:
+        where = f"{problem.filename}: " if problem.filename else ""
+        emit.error(f"{where}{problem.strerror}")
+    else:
+        emit.error(
+            _("{kind}: {problem} (a defect of seqlab: SEQLAB_DEBUG=1 shows where)").format(
+                kind=type(problem).__name__, problem=problem
+            )
+        )
+    return 1
+
+
+def _usage_message(problem: Exception) -> str:
+    """What was wrong, what was expected, what to try."""
+    message = getattr(problem, "message", None) or getattr(problem, "format_message", lambda: "")()
+    ctx, param = getattr(problem, "ctx", None), getattr(problem, "param", None)
+    if param is None:
+        text = (message or str(problem)).rstrip(".")
+    else:
+        name = (
+            max(param.opts, key=len)
+            if param.param_type_name != "argument"
+            else param.human_readable_name
+        )
+        details = getattr(problem.__cause__, "errors", list)()
+        value = f" {details[0]['input']!r}" if details else ""
+        message = message.rstrip(".").replace("Input should be", _("expected"))
+        text = f"{name}{value}: {message[:1].lower()}{message[1:]}"
+    if ctx is not None and "; try" not in text:
+        text += _("; try '{command} --help'").format(command=ctx.command_path)
+    return text

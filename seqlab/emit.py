@@ -1,0 +1,393 @@
+"""Everything that leaves seqlab: the screen, JSON, SVG, HTML and text files, progress, errors.
+
+This is the only module that writes to a stream.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.segment import Segment, Segments
+from rich.style import Style
+from rich.terminal_theme import TerminalTheme
+
+from seqlab import __version__
+from seqlab.figures import glyphs, palette
+from seqlab.figures.prose import Note, Takeaways, Verdict
+from seqlab.lab import BadInput, Check, Result, Watch
+from seqlab.locale import _
+
+Colour = Literal["auto", "truecolor", "256", "16", "none"]
+Ground = Literal["dark", "light"]
+
+NARROWEST, WIDEST = 40, 300
+SUFFIXES = (".svg", ".html", ".txt", ".json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """How output shall look, as the common options ask for it."""
+
+    color: Colour = "auto"
+    theme: Ground = "dark"
+    width: int | None = None
+    ascii: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """One run of one command: all that any form of output derives from."""
+
+    experiment: str
+    command: str
+    seed: int
+    options: Mapping[str, object]
+    result: Result
+    figure: RenderableType
+    takeaways: Sequence[str]
+    checks: Sequence[Check]
+
+    def page(self) -> RenderableType:
+        """The screen: figures, takeaways, checks, and the line that makes it again."""
+        seed = "" if "--seed" in self.command else f" · seed {self.seed}"
+        return Group(
+            self.figure,
+            Takeaways(self.takeaways),
+            *(Verdict(_say(check), check.passed) for check in self.checks),
+            Note(self.command + seed),
+        )
+
+    def document(self) -> str:
+        """The JSON document, strict: numbers that JSON does not know become null."""
+        content = {
+            "experiment": self.experiment,
+            "version": __version__,
+            "command": self.command,
+            "seed": self.seed,
+            "options": self.options,
+            "result": self.result,
+            "takeaways": self.takeaways,
+            "checks": [{**check._asdict(), "passed": check.passed} for check in self.checks],
+        }
+        text = json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+        # JSON escapes ESC and its like, but not what a terminal also obeys: C1 and direction marks.
+        return re.sub(
+            "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]",
+            lambda found: f"\\u{ord(found[0]):04x}",
+            text,
+        )
+
+
+def _say(check: Check) -> str:
+    sign = "≤" if check.passed else ">"
+    return _("{name}: largest difference {error} {sign} {tolerance}").format(
+        name=check.name,
+        error=glyphs.number(check.error),
+        sign=sign,
+        tolerance=glyphs.number(check.tolerance, 1),
+    )
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON types: dataclasses and named tuples by field, arrays as lists, NaN as null.
+
+    A dataclass field with `metadata={"json": False}` serves redrawing only, and stays out.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        kept = [f.name for f in fields if f.metadata.get("json", True)]
+        return {name: plain(getattr(value, name)) for name in kept}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # a NumPy array or number, which need not be imported to be known
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (str, Path)):
+        return str(value).encode("utf-8", "replace").decode()
+    return value
+
+
+class Screen(Console):
+    """A Rich console that can be told that its stream is 7-bit."""
+
+    def __init__(self, *, seven_bit: bool = False, **options: Any) -> None:
+        self._seven_bit = seven_bit
+        super().__init__(
+            highlight=False, markup=False, emoji=False, legacy_windows=False, **options
+        )
+
+    @property
+    def encoding(self) -> str:
+        return "ascii" if self._seven_bit else super().encoding
+
+
+def screen(stream: TextIO, look: Look, environment: Mapping[str, str] = os.environ) -> Screen:
+    """The console for `stream`: what the options say, else what the environment says, else asks."""
+    terminal = stream.isatty()
+    width = look.width or _columns(environment) or (None if terminal else 80)
+    system: Any
+    if look.color != "auto":
+        system = {"16": "standard", "none": None}.get(look.color, look.color)
+    elif environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
+        system = None
+    elif terminal or environment.get("FORCE_COLOR"):
+        system = "auto"
+    else:
+        system = None
+    seven_bit = look.ascii or not _is_unicode(stream)
+    console = Screen(
+        seven_bit=seven_bit,
+        file=stream,
+        color_system=system,
+        force_terminal=system is not None,
+        no_color=system is None,
+        theme=palette.theme(look.theme),
+        width=width,
+    )
+    if width is None:  # a real terminal: it has said its width, which need not be a sensible one
+        console.width = min(max(console.width, NARROWEST), WIDEST)
+    return console
+
+
+def _columns(environment: Mapping[str, str]) -> int | None:
+    value = environment.get("COLUMNS", "")
+    return min(max(int(value), NARROWEST), WIDEST) if value.isdigit() and int(value) else None
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
+def display(renderable: RenderableType, console: Console) -> None:
+    """Print on `console`, with styles that no other console has seen."""
+    console.print(Segments(_fresh(console.render(renderable))), end="")
+
+
+def _fresh(segments: Iterator[Segment] | Sequence[Segment]) -> Iterator[Segment]:
+    """Rebuild every style: Rich's caches share Style objects, and each keeps the codes of the first
+    colour system that it was rendered for."""
+    known: dict[Style, Style] = {}
+    for text, style, control in segments:
+        if style is not None and style not in known:
+            known[style] = Style(
+                color=style.color,
+                bgcolor=style.bgcolor,
+                bold=style.bold,
+                dim=style.dim,
+                italic=style.italic,
+                underline=style.underline,
+                reverse=style.reverse,
+                strike=style.strike,
+            )
+        yield Segment(text, None if style is None else known[style], control)
+
+
+def say(report: Report, look: Look, as_json: bool, stream: TextIO | None = None) -> None:
+    """Write the report to standard output: the screen, or exactly one JSON document."""
+    stream = stream or sys.stdout
+    if as_json:
+        document = report.document()
+        if not _is_unicode(stream) or look.ascii:
+            document = re.sub("[^\x00-\x7f]", lambda found: _escape(found[0]), document)
+        stream.write(document + "\n")
+    else:
+        display(report.page(), screen(stream, look))
+    stream.flush()
+
+
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
+# Files
+
+
+def check_exports(paths: Sequence[Path]) -> None:
+    """Refuse, before anything is computed, files that could not be written afterwards."""
+    for path in paths:
+        if path.suffix.lower() not in SUFFIXES:
+            raise BadInput(
+                f"--export {path}", f"a name that ends in {', '.join(SUFFIXES)}", f"{path.stem}.svg"
+            )
+        if path.is_dir():
+            raise BadInput(f"--export {path}", "a file; this is a folder", str(path / "out.svg"))
+        folder = path.parent
+        if not folder.is_dir():
+            raise BadInput(f"--export {path}", f"an existing folder {folder}", f"mkdir -p {folder}")
+        if not os.access(folder, os.W_OK):
+            raise BadInput(f"--export {path}", f"a folder that can be written to, unlike {folder}")
+
+
+def export(report: Report, look: Look, paths: Sequence[Path]) -> None:
+    """Write the same figures as on the screen to `paths`, by suffix, each whole or not at all.
+
+    Raises:
+        OSError: where a file cannot be written.
+    """
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix == ".json":
+            text = report.document() + "\n"
+        else:
+            text = _drawn(report, look, suffix)
+        write_whole(path, text)
+
+
+def _drawn(report: Report, look: Look, suffix: str) -> str:
+    plain_text = suffix == ".txt" or look.color == "none"
+    system: Any = {"16": "standard", "256": "256"}.get(look.color, "truecolor")
+    console = Screen(
+        seven_bit=look.ascii,
+        file=io.StringIO(),
+        record=True,
+        color_system=None if plain_text else system,
+        no_color=plain_text,
+        force_terminal=not plain_text,
+        theme=palette.theme(look.theme),
+        width=look.width or _columns(os.environ) or 100,
+    )
+    display(report.page(), console)
+    if suffix == ".txt":
+        lines = console.export_text(styles=False).splitlines()
+        return "\n".join(line.rstrip() for line in lines) + "\n"
+    theme = _TERMINAL[look.theme]
+    if suffix == ".html":
+        return console.export_html(theme=theme, code_format=_HTML, inline_styles=True)
+    return console.export_svg(
+        title=glyphs.clean(report.command), theme=theme, code_format=_SVG, unique_id="seqlab"
+    )
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file completely or not at all: a temporary neighbour takes its place when done."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's file is for its owner only
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+_ANSI = [(0x1E, 0x1E, 0x1E), (0xCD, 0x31, 0x31), (0x0D, 0xBC, 0x79), (0xE5, 0xC5, 0x10)]
+_ANSI += [(0x24, 0x72, 0xC8), (0xBC, 0x3F, 0xBC), (0x11, 0xA8, 0xCD), (0xE5, 0xE5, 0xE5)]
+_BRIGHT = [(0x66, 0x66, 0x66), (0xF1, 0x4C, 0x4C), (0x23, 0xD1, 0x8B), (0xF5, 0xE5, 0x43)]
+_BRIGHT += [(0x3B, 0x8E, 0xEA), (0xD6, 0x70, 0xD6), (0x29, 0xB8, 0xDB), (0xFF, 0xFF, 0xFF)]
+_TERMINAL = {
+    "dark": TerminalTheme((0x16, 0x16, 0x16), (0xDD, 0xDD, 0xDD), _ANSI, _BRIGHT),
+    "light": TerminalTheme((0xFF, 0xFF, 0xFF), (0x22, 0x22, 0x22), _ANSI, _BRIGHT),
+}
+
+# Rich's own templates name fonts on a public server; ours name only what a machine has.
+_FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Noto Sans Mono CJK SC', monospace"
+_HTML = """<!DOCTYPE html>
+<html>
+<head>
+<meta charset="UTF-8">
+<title>seqlab</title>
+<style>
+{stylesheet}
+body {{ color: {foreground}; background-color: {background}; }}
+pre {{ font-family: FONTS; line-height: 1.2; }}
+</style>
+</head>
+<body>
+<pre><code style="font-family:inherit">{code}</code></pre>
+</body>
+</html>
+""".replace("FONTS", _FONTS)
+_SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{
+  font-family: FONTS; font-size: {char_height}px; line-height: {line_height}px;
+}}
+.{unique_id}-title {{ font-family: FONTS; font-size: 18px; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+""".replace("FONTS", _FONTS)
+
+
+# Progress and errors
+
+
+@contextlib.contextmanager
+def progress(stream: TextIO | None = None, patience: float = 0.7) -> Iterator[Watch]:
+    """A progress bar on a terminal, once the work has taken longer than `patience` seconds."""
+    stream = stream or sys.stderr
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda done, doing: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=screen(stream, Look()),
+        transient=True,
+    )
+    task = bar.add_task("", total=1.0)
+    began = time.monotonic()
+
+    def watch(done: float, doing: str) -> None:
+        if not bar.live.is_started and time.monotonic() - began > patience:
+            bar.start()
+        bar.update(task, completed=done, description=glyphs.clean(doing))
+
+    try:
+        yield watch
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def error(message: str, stream: TextIO | None = None) -> None:
+    """One line on standard error; whatever came from the user in it is made harmless."""
+    stream = stream or sys.stderr
+    line = glyphs.fit(" ".join(f"error: {message}".split("\n")), not _is_unicode(stream))
+    stream.write(line + "\n")
+    stream.flush()
+
+
+def rendered(renderable: RenderableType) -> str:
+    """What standard output would show of a renderable that is no report, such as the help."""
+    console = screen(sys.stdout, Look())
+    with console.capture() as capture:
+        display(renderable, console)
+    return capture.get().rstrip("\n")

@@ -1,0 +1,130 @@
+"""The pages of help: the syllabus that bare `seqlab` prints, and one page a command."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from seqlab import catalogue
+from seqlab.figures import glyphs, palette
+from seqlab.figures.prose import Note, Title
+from seqlab.locale import _
+
+
+class Entries:
+    """Two columns: what is typed, and what it does."""
+
+    def __init__(self, entries: Sequence[tuple[str, str]], typed_width: int) -> None:
+        self.entries, self.typed_width = list(entries), typed_width
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(self.typed_width, options.max_width // 2)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+        table.add_column(width=2)
+        table.add_column(width=width, style=palette.style(console, "point"))
+        table.add_column(ratio=1)
+        for typed, does in self.entries:
+            fitted = [glyphs.fit(text, options.ascii_only) for text in (typed, does)]
+            table.add_row("", *map(Text, fitted))
+        yield table
+
+
+def syllabus(params: Sequence[Any]) -> RenderableType:
+    """The stages of the course and, under each, its experiments with what the class will see."""
+    parts: list[RenderableType] = [
+        Title(_("seqlab: sequence models, seen at work in a terminal"), ""),
+        Note(_("Usage: seqlab EXPERIMENT [OPTIONS], seqlab EXPERIMENT --help")),
+        Text(),
+    ]
+    width = max(len(e.name) for e in catalogue.EXPERIMENTS) + 2
+    for stage, title in catalogue.STAGES.items():
+        found = [e for e in catalogue.EXPERIMENTS if e.stage == stage]
+        if found:
+            parts.append(Title(f"{stage}  {_(title)}"))
+            parts.append(Entries([(e.name, _(e.line)) for e in found], width))
+            parts.append(Text())
+    parts.append(Entries([_entry(p) for p in params], 22))
+    return Group(*parts)
+
+
+def command(path: str, text: str, params: Sequence[Any], common: Collection[str]) -> RenderableType:
+    """One command: how to call it, what it is, its own options, and those that all have."""
+    arguments = [p for p in params if p.param_type_name == "argument"]
+    own = [p for p in params if p not in arguments and p.name not in {*common, "help"}]
+    shared = [p for p in params if p not in arguments and p.name in {*common, "help"}]
+    own += [p for p in shared if p.name == "seed"]
+    words = [path, "[OPTIONS]", *(f"[{p.human_readable_name}]" for p in arguments)]
+    parts: list[RenderableType] = [Title(_("Usage: ") + " ".join(words)), Text()]
+    for paragraph in _(text).split("\n\n"):
+        parts += [Words(" ".join(paragraph.split())), Text()]
+    for title, group in (("", arguments), (_("Options"), own), (_("Every experiment"), shared)):
+        if group:
+            parts += [Title(title)] if title else []
+            parts += [Entries([_entry(p) for p in group], 28), Text()]
+    return Group(*parts[:-1])
+
+
+class Words:
+    """A paragraph, wrapped."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(glyphs.fit(self.text, options.ascii_only))
+
+
+def _entry(param: Any) -> tuple[str, str]:
+    if param.param_type_name == "argument":
+        return param.human_readable_name, " ".join([_(param.help or ""), *_default(param)])
+    names = "/".join([*param.opts, *param.secondary_opts])
+    kind = _kind(param)
+    typed = f"{names} {kind}" if kind else names
+    return typed, " ".join([_(param.help or ""), *_default(param)])
+
+
+def _kind(param: Any) -> str:
+    """What is to be typed behind the option: its choices, its metavar, or its type."""
+    if getattr(param, "is_flag", False):
+        return ""
+    if param.metavar:
+        return str(param.metavar)
+    choices = getattr(param, "choices", None) or _choices(param)
+    if choices:
+        return "|".join(map(str, choices))
+    return str(_type_name(param))
+
+
+def _annotation(param: Any) -> Any:
+    return getattr(param, "annotation", None) or param.get_runtime_param().annotation
+
+
+def _choices(param: Any) -> list[str]:
+    import typing
+
+    found: list[str] = []
+    pending = [_annotation(param)]
+    while pending:
+        annotation = pending.pop()
+        if typing.get_origin(annotation) is typing.Literal:
+            found += [str(value) for value in typing.get_args(annotation)]
+        else:
+            pending += [a for a in typing.get_args(annotation) if a is not type(None)]
+    return found
+
+
+def _type_name(param: Any) -> str:
+    text = str(_annotation(param))
+    return "N" if "int" in text else "X" if "float" in text else "TEXT"
+
+
+def _default(param: Any) -> Iterator[str]:
+    value = param.default
+    if value is None or value is False or value == [] or callable(value):
+        return
+    shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if value is True:
+        return
+    yield f"[{_('default')}: {shown}]"

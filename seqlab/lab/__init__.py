@@ -1,0 +1,80 @@
+"""The laboratory: one experiment a module, and what all experiments have in common.
+
+An experiment is a module with
+
+- a frozen dataclass derived from :class:`Result`: plain data, with units and seeds, enough to
+  redraw everything;
+- `run(**options)`: computes and never prints; its signature is the command's, and a last parameter
+  `watch`, if it has one, is told how far it got;
+- `show(result, detail)`: figures, as one Rich renderable;
+- `takeaways(result)`: sentences computed from the numbers;
+- `question(result)`: a multiple-choice question whose right answer is computed from the numbers;
+- `check(**options)`, optional: the same computation by an independent oracle.
+
+    >>> from seqlab.lab import vanish
+    >>> vanish.run(steps=50).curves[0].rate
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.jupyter import JupyterMixin
+
+from seqlab.locale import N_
+
+Seed = Annotated[int, typer.Option("--seed", min=0, help=N_("Seed of everything drawn at random."))]
+
+Watch = Callable[[float, str], None]
+"""Told the share that is done, from 0 to 1, and what is being done."""
+
+
+class BadInput(ValueError):
+    """What a user asked for cannot be had: what was wrong, what was expected, what to try."""
+
+    def __init__(self, wrong: str, expected: str, hint: str = "") -> None:
+        self.wrong, self.expected, self.hint = wrong, expected, hint
+        super().__init__(f"{wrong}: expected {expected}" + (f"; try {hint}" if hint else ""))
+
+
+class Check(NamedTuple):
+    """One comparison with an oracle: the largest error found, and the largest one allowed."""
+
+    name: str
+    error: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= self.tolerance
+
+
+class Question(NamedTuple):
+    """A multiple-choice question; `answer` is the index of the right choice, `why` the reason."""
+
+    text: str
+    choices: Sequence[str]
+    answer: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Result(JupyterMixin):
+    """What an experiment measured. It shows itself on a Rich console and in a notebook."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from seqlab.figures.prose import Takeaways
+
+        experiment = sys.modules[type(self).__module__]
+        yield experiment.show(self)
+        yield Takeaways(experiment.takeaways(self))
+
+
+def require(value: float, name: str, low: float, high: float | None = None) -> None:
+    """Refuse a number outside low .. high (NaN too), naming the option as the command does."""
+    if not (value >= low and (high is None or value <= high)):
+        between = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+        raise BadInput(f"--{name.replace('_', '-')} {value:g}", f"a number {between}")

@@ -1,0 +1,111 @@
+"""The front of ViT against transformers and against torch's convolution."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from einops import EinopsError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers.models.vit.configuration_vit import ViTConfig
+from transformers.models.vit.modeling_vit import ViTEmbeddings
+
+from seqlab.book import conv, vit
+
+B, C, P, N1, N2, D = 2, 3, 4, 3, 5, 16  # colour, and not square
+
+
+@pytest.fixture
+def q(draw):
+    """Every parameter at random: the class token and the biases start at zero otherwise."""
+    shapes = vit.init(np.random.default_rng(0), C, P, N1 * N2, D)
+    return vit.Embedding(*(draw(*w.shape) for w in shapes))
+
+
+@pytest.fixture
+def images(draw):
+    return draw(B, C, N1 * P, N2 * P)
+
+
+def test_embedding_and_its_autograd_equal_transformers(q, images, draw, close):
+    config = ViTConfig(
+        image_size=(N1 * P, N2 * P),
+        patch_size=P,
+        num_channels=C,
+        hidden_size=D,
+        hidden_dropout_prob=0.0,
+    )
+    oracle = ViTEmbeddings(config).to(torch.tensor(images).dtype)
+    projection = oracle.patch_embeddings.projection
+    projection.weight.data = torch.tensor(q.E.T.reshape(D, C, P, P))
+    projection.bias.data = torch.tensor(q.b)
+    oracle.cls_token.data = torch.tensor(q.cls[None, None])
+    oracle.position_embeddings.data = torch.tensor(q.pos[None])
+
+    theirs = torch.tensor(images, requires_grad=True)
+    expected = oracle(theirs)
+    close(vit.embed(q, vit.patchify(images, P)), expected)
+
+    ours = torch.tensor(images, requires_grad=True)
+    q = vit.Embedding(*(torch.tensor(w, requires_grad=True) for w in q))
+    result = vit.embed(q, vit.patchify(ours, P))
+    close(result, expected)
+    dz = torch.tensor(draw(*expected.shape))
+    (result * dz).sum().backward()
+    (expected * dz).sum().backward()
+    close(ours.grad, theirs.grad)
+    close(q.E.grad, projection.weight.grad.reshape(D, -1).T)
+    close(q.b.grad, projection.bias.grad)
+    close(q.cls.grad, oracle.cls_token.grad[0, 0])
+    close(q.pos.grad, oracle.position_embeddings.grad[0])
+
+
+def test_projection_is_a_convolution_of_stride_p(q, images, close):
+    kernel = vit.as_kernel(q.E, C, P)
+    expected = F.conv2d(*map(torch.tensor, (images, kernel, q.b)), stride=P)  # (b, d, n1, n2)
+    close(vit.project(q, vit.patchify(images, P)), expected.flatten(2).mT)
+    close(conv.conv2d(images, kernel, q.b, stride=P), expected)
+
+
+def test_as_kernel_is_a_view(q):
+    assert np.shares_memory(vit.as_kernel(q.E, C, P), q.E)
+
+
+def test_patches_equal_torch_unfold(images, close):
+    expected = F.unfold(torch.tensor(images), P, stride=P).mT
+    close(vit.patchify(images, P), expected)
+    close(vit.patchify(torch.tensor(images), P), expected)
+
+
+sizes = st.integers(1, 4)
+
+
+@settings(deadline=None)
+@given(leading=st.lists(sizes, max_size=2), c=sizes, p=sizes, n1=sizes, n2=sizes)
+def test_unpatchify_undoes_patchify(leading, c, p, n1, n2):
+    x = np.arange(np.prod([*leading, c, n1 * p, n2 * p])).reshape(*leading, c, n1 * p, n2 * p)
+    patches = vit.patchify(x, p)
+    assert patches.shape == (*leading, n1 * n2, c * p * p)
+    np.testing.assert_array_equal(vit.unpatchify(patches, p, n1, n2), x)
+
+
+def test_embedding_broadcasts_over_leading_axes(q, draw, close):
+    patches = draw(2, B, N1 * N2, C * P * P)
+    together = vit.embed(q, patches)
+    for one, ours in zip(patches, together, strict=True):
+        close(ours, vit.embed(q, one))
+
+
+def test_images_that_do_not_divide_are_refused():
+    with pytest.raises(EinopsError, match="p1"):
+        vit.patchify(np.zeros((1, 3, 8, 9)), 4)
+
+
+def test_init_has_the_deviations_it_names_and_separate_arrays():
+    q = vit.init(np.random.default_rng(3), C, P, 100, 64)
+    assert [w.shape for w in q] == [(C * P * P, 64), (64,), (64,), (101, 64)]
+    np.testing.assert_allclose(q.E.std(), 1 / np.sqrt(C * P * P), rtol=0.05)
+    np.testing.assert_allclose(q.pos.std(), 0.02, rtol=0.05)
+    assert not q.b.any()
+    assert not q.cls.any()
+    assert not np.shares_memory(q.b, q.cls)
