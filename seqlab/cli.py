@@ -1,4 +1,4 @@
-"""The `seqlab` command, built from the catalogue. An experiment's module is loaded when it is called.
+"""The `seqlab` command, built from the catalogue. A module is loaded when its command is called.
 
 `seqlab` and `seqlab --help` load neither NumPy nor torch.
 """
@@ -105,7 +105,7 @@ class Syllabus(TyperGroup):
 
         found = [e for e in catalogue.EXPERIMENTS if e.name.startswith(incomplete)]
         items = [CompletionItem(e.name, help=_(e.line)) for e in found]
-        return [*items, *TyperCommand.shell_complete(self, ctx, incomplete)]  # type: ignore[arg-type]
+        return [*items, *TyperCommand.shell_complete(self, ctx, incomplete)]
 
     def format_help(self, ctx: Context, formatter: Any) -> None:  # type: ignore[override]
         from seqlab import emit, helping
@@ -179,15 +179,16 @@ def _run(
     values: Mapping[str, Any],
     own: Sequence[str],
 ) -> int:
-    """argv -> run -> Result -> show -> emit."""
+    """Argv -> run -> Result -> show -> emit."""
     from seqlab import emit
+    from seqlab.lab import BadInput
 
     options = {name: _standard_input(values[name]) for name in own}
     look = emit.Look(values["color"], values["theme"], values["width"], values["ascii"])
     exports: list[Path] = values["export"] or []
     emit.check_exports(exports)
     if values["check"] and not hasattr(module, "check"):
-        raise emit.BadInput("--check", _("an experiment that has an oracle"), "--help")
+        raise BadInput("--check", _("an experiment that has an oracle"), "--help")
     takes_watch = "watch" in inspect.signature(module.run).parameters
     with emit.progress() as watch:
         result = module.run(**options, **({"watch": watch} if takes_watch else {}))
@@ -238,9 +239,8 @@ def _spelled(ctx: typer.Context, options: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 a failed run, 2 bad input, 130 Ctrl-C."""
     speak(preferred())
-    debug = bool(os.environ.get("SEQLAB_DEBUG"))
     try:
-        status = _guarded(list(sys.argv[1:] if arguments is None else arguments), debug)
+        status = _guarded(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -249,8 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _guarded(arguments: list[str], debug: bool) -> int:
-    from typer._click.exceptions import ClickException, UsageError
+def _guarded(arguments: list[str]) -> int:
+    """Run; turn whatever goes wrong into one line and an exit status."""
+    from typer._click.exceptions import ClickException
 
     from seqlab.lab import BadInput
 
@@ -261,51 +262,63 @@ def _guarded(arguments: list[str], debug: bool) -> int:
         return status if isinstance(status, int) else 0
     except BrokenPipeError:
         raise
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as problem:
-        if debug:
+        if os.environ.get("SEQLAB_DEBUG"):
             raise
-        return _complain(problem, usage=isinstance(problem, (UsageError, ClickException, BadInput)))
+        from seqlab import emit
+
+        if isinstance(problem, (BadInput, ClickException)):
+            named = [a for a in arguments[:1] if catalogue.find(a)]
+            emit.error(_bad_input(problem, " ".join(["seqlab", *named, "--help"])))
+            return 2
+        emit.error(_failure(problem))
+        return 1
 
 
-def _complain(problem: Exception, usage: bool) -> int:
-    """One line on standard error. Returns the exit status."""
-    from seqlab import emit
-
-    if usage:
-        emit.error(_usage_message(problem))
-        return 2
+def _failure(problem: Exception) -> str:
+    """What to say of a run that failed."""
     if isinstance(problem, MemoryError):
-        emit.error(_("not enough memory; expected a smaller task: try smaller options"))
-    elif isinstance(problem, OSError) and problem.strerror:
-        where = f"{problem.filename}: " if problem.filename else ""
-        emit.error(f"{where}{problem.strerror}")
-    else:
-        emit.error(
-            _("{kind}: {problem} (a defect of seqlab: SEQLAB_DEBUG=1 shows where)").format(
-                kind=type(problem).__name__, problem=problem
-            )
-        )
-    return 1
+        return _("not enough memory for this: try smaller options")
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror
+    return _("{kind}: {problem} (a defect of seqlab: SEQLAB_DEBUG=1 shows where)").format(
+        kind=type(problem).__name__, problem=problem
+    )
 
 
-def _usage_message(problem: Exception) -> str:
+def _bad_input(problem: Any, help_command: str) -> str:
     """What was wrong, what was expected, what to try."""
-    message = getattr(problem, "message", None) or getattr(problem, "format_message", lambda: "")()
-    ctx, param = getattr(problem, "ctx", None), getattr(problem, "param", None)
-    if param is None:
-        text = (message or str(problem)).rstrip(".")
-    else:
-        name = (
-            max(param.opts, key=len)
-            if param.param_type_name != "argument"
-            else param.human_readable_name
+    param = getattr(problem, "param", None)
+    details: list[Any] = getattr(problem.__cause__, "errors", list)()
+    if param is not None and details:
+        is_argument = param.param_type_name == "argument"
+        name = param.human_readable_name if is_argument else max(param.opts, key=len)
+        example = param.default[0] if isinstance(param.default, list) else param.default
+        try_ = f"'{help_command}'" if is_argument or example is None else f"{name} {example}"
+        return _("{option} {value}: expected {expected}; try {hint}").format(
+            option=name, value=details[0]["input"], expected=_expected(details[0], param), hint=try_
         )
-        details = getattr(problem.__cause__, "errors", list)()
-        value = f" {details[0]['input']!r}" if details else ""
-        message = message.rstrip(".").replace("Input should be", _("expected"))
-        text = f"{name}{value}: {message[:1].lower()}{message[1:]}"
-    if ctx is not None and "; try" not in text:
-        text += _("; try '{command} --help'").format(command=ctx.command_path)
-    return text
+    text = (getattr(problem, "message", "") or str(problem)).rstrip(".")
+    if "; try " in text:
+        return text
+    return _("{problem}; try '{command}'").format(
+        problem=text[:1].lower() + text[1:], command=help_command
+    )
+
+
+def _expected(detail: Mapping[str, Any], param: Any) -> str:
+    """What an option takes, from pydantic's account of why it did not take what it got."""
+    from seqlab.helping import choices
+
+    limits = detail.get("ctx", {})
+    named = choices(param)
+    if named:
+        return _(" or ").join([", ".join(named[:-1]), named[-1]])
+    if "ge" in limits:
+        return _("at least {low}").format(low=limits["ge"])
+    if "le" in limits:
+        return _("at most {high}").format(high=limits["le"])
+    kinds = {"int": _("a whole number"), "float": _("a number"), "bool": _("yes or no")}
+    return kinds.get(str(detail["type"]).split("_")[0]) or str(detail["msg"])

@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -179,9 +179,10 @@ def display(renderable: RenderableType, console: Console) -> None:
     console.print(Segments(_fresh(console.render(renderable))), end="")
 
 
-def _fresh(segments: Iterator[Segment] | Sequence[Segment]) -> Iterator[Segment]:
+def _fresh(segments: Iterable[Segment]) -> Iterator[Segment]:
     """Rebuild every style: Rich's caches share Style objects, and each keeps the codes of the first
-    colour system that it was rendered for."""
+    colour system that it was rendered for.
+    """
     known: dict[Style, Style] = {}
     for text, style, control in segments:
         if style is not None and style not in known:
@@ -246,7 +247,10 @@ def export(report: Report, look: Look, paths: Sequence[Path]) -> None:
             text = report.document() + "\n"
         else:
             text = _drawn(report, look, suffix)
-        write_whole(path, text)
+        try:
+            write_whole(path, text)
+        except OSError as problem:  # it names the temporary file, which nobody asked for
+            raise OSError(problem.errno, problem.strerror, str(path)) from problem
 
 
 def _drawn(report: Report, look: Look, suffix: str) -> str:

@@ -1,7 +1,7 @@
 """The pages of help: the syllabus that bare `seqlab` prints, and one page a command."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -91,33 +91,23 @@ def _kind(param: Any) -> str:
         return ""
     if param.metavar:
         return str(param.metavar)
-    choices = getattr(param, "choices", None) or _choices(param)
-    if choices:
-        return "|".join(map(str, choices))
-    return str(_type_name(param))
+    if choices(param):
+        return "|".join(choices(param))
+    kind = str(param.get_runtime_param().annotation)
+    return "N" if "int" in kind else "X" if "float" in kind else "TEXT"
 
 
-def _annotation(param: Any) -> Any:
-    return getattr(param, "annotation", None) or param.get_runtime_param().annotation
-
-
-def _choices(param: Any) -> list[str]:
-    import typing
-
+def choices(param: Any) -> list[str]:
+    """The values of a parameter annotated with a Literal; none for any other."""
     found: list[str] = []
-    pending = [_annotation(param)]
+    pending = [param.get_runtime_param().annotation]
     while pending:
         annotation = pending.pop()
-        if typing.get_origin(annotation) is typing.Literal:
-            found += [str(value) for value in typing.get_args(annotation)]
+        if get_origin(annotation) is Literal:
+            found += map(str, get_args(annotation))
         else:
-            pending += [a for a in typing.get_args(annotation) if a is not type(None)]
+            pending += get_args(annotation)
     return found
-
-
-def _type_name(param: Any) -> str:
-    text = str(_annotation(param))
-    return "N" if "int" in text else "X" if "float" in text else "TEXT"
 
 
 def _default(param: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from seqlab.book.ops import Array, concatenate, zeros
 
 
 def pad(x: Array, k: int) -> Array:
-    """k zeros on every side of the last two axes: (..., n1, n2) -> (..., n1 + 2k, n2 + 2k)."""
+    """Put k zeros on every side of the last two axes: (..., n1, n2) -> (..., n1 + 2k, n2 + 2k)."""
     row = zeros((*x.shape[:-2], k, x.shape[-1]), like=x)
     x = concatenate([row, x, row], axis=-2)
     column = zeros((*x.shape[:-1], k), like=x)

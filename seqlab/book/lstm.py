@@ -1,7 +1,7 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997), with the forget gate of Gers et al. 2000.
 
-    i, f, o = σ(x_t W_x + h_{t-1} W_h + b)      g = tanh(likewise)
-    c_t = f ⊙ c_{t-1} + i ⊙ g                    h_t = o ⊙ tanh(c_t)
+    i, f, o = σ(x_t W_x + h_{t-1} W_h + b)    g = tanh(likewise)
+    c_t = f ⊙ c_{t-1} + i ⊙ g                  h_t = o ⊙ tanh(c_t)
 
 These are equations 7 to 11 of Graves 2013 without the peepholes, which are rarely used today. The
 four blocks stand side by side in one matrix, in torch's order i, f, g, o. torch has two biases and
@@ -75,15 +75,14 @@ def backward(
     dh and dc (..., d) come from step t + 1 and from the loss. From c_t to c_{t-1} there is no
     matrix and no slope, only f.
     """
-    _, _, i, f, g, o = state
-    tanh_c = tanh(state.c)
-    dc = dc + dh * o * (1 - tanh_c * tanh_c)
+    h, _, i, f, g, o = state
+    dc = cell_gradient(state, dh, dc)
     da = concatenate(
         [
             dc * g * i * (1 - i),
             dc * prev.c * f * (1 - f),
             dc * i * (1 - g * g),
-            dh * tanh_c * o * (1 - o),
+            dh * h * (1 - o),  # h is o ⊙ tanh(c)
         ]
     )
     return da, da @ p.W_h.mT, dc * f
@@ -92,8 +91,8 @@ def backward(
 def gradients(x: Array, h_prev: Array, da: Array) -> LSTM:
     """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b of one step, summed over the batch (Greff et al. 2017, §II-B).
 
-    x (..., b, c), h_prev (..., b, d), da (..., b, 4d). Leading axes stay: they are
-    the models.
+    x (..., b, c), h_prev (..., b, d), da (..., b, 4d). Leading axes stay: they
+    are the models.
     """
     return LSTM(
         W_x=x.mT @ da,

@@ -16,9 +16,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = (
-    Any  # a NumPy array or a torch tensor: no type names both without importing torch
-)
+# A NumPy array or a torch tensor. No type names both without importing torch, hence Any.
+Array: TypeAlias = Any
 Verb: TypeAlias = Callable[[Array], Array]
 Generator: TypeAlias = "np.random.Generator"  # quoted, for NumPy loads np.random only when asked
 
@@ -57,7 +56,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def gelu(x: Array, approximate: bool = False) -> Array:
-    """x Φ(x), or its tanh form, which GPT-2 uses (Hendrycks & Gimpel 2016, §2); x of any shape."""
+    """GELU, x Φ(x), or GPT-2's tanh form of it (Hendrycks & Gimpel 2016, §2); x of any shape."""
     library = _library(x)
     if library is not np:
         return library.nn.functional.gelu(x, approximate="tanh" if approximate else "none")
@@ -121,7 +120,7 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
 
 
 def where(condition: Array, x: Array, y: Array) -> Array:
-    """x where the condition holds, y elsewhere; the three broadcast."""
+    """Take x where the condition holds, y elsewhere; the three broadcast."""
     return _library(condition).where(condition, x, y)
 
 
@@ -144,7 +143,7 @@ def split(x: Array, k: int) -> list[Array]:
 
 
 def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
-    """x repeated, without a copy, to fill the shape."""
+    """Repeat x, without a copy, to fill the shape."""
     return _library(x).broadcast_to(x, shape)
 
 

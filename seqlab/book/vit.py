@@ -1,6 +1,8 @@
-"""The Vision Transformer (Dosovitskiy et al. 2020): an image as a sequence of patches.
+"""The Vision Transformer (Dosovitskiy et al. 2020).
 
-z_0 = [x_class; x_1 E; x_2 E; ...; x_n E] + E_pos      (eq. 1)
+An image is a sequence of patches (eq. 1):
+
+    z_0 = [x_class; x_1 E; x_2 E; ...; x_n E] + E_pos
 """
 
 import math
@@ -43,7 +45,7 @@ def unpatchify(patches: Array, p: int, n1: int, n2: int) -> Array:
 
 
 def project(q: Embedding, patches: Array) -> Array:
-    """x E + b: every patch by the same matrix; (..., n, c p p) -> (..., n, d)."""
+    """Every patch by the same matrix, x E + b; (..., n, c p p) -> (..., n, d)."""
     return patches @ q.E + q.b
 
 

@@ -32,7 +32,7 @@ class Bars:
         units: written behind each number.
         scale: "linear" from zero, negative values to the left of it; or "log", from the whole
             power of ten below the smallest value (a line below says which).
-        low, high: ends of the spread around each value, drawn as a whisker; the bar is shaded where it overlaps.
+        low, high: ends of the spread around each value, drawn as a line; over the bar, as a shade.
         highlight: the index of a bar whose label and number are bold.
     """
 

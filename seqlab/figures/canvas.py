@@ -27,7 +27,7 @@ class Canvas:
         return cls(width, height, ascii_only=options.ascii_only)
 
     def put(self, x: int, y: int, character: str, style: Style = _BLANK) -> None:
-        """Set one cell. A wide character takes the next cell too, and is dropped if it lacks room."""
+        """Set one cell. A wide character takes the next cell too; without room it is dropped."""
         if not (0 <= y < self.height and 0 <= x < self.width):
             return
         wide = get_character_cell_size(character) == 2
@@ -95,7 +95,7 @@ class Canvas:
             self._styles[y][x] = style
 
     def segments(self) -> Iterable[Segment]:
-        """The rows as Rich segments, each run of one style joined, each row ended by a line break."""
+        """The rows as Rich segments, one for each run of one style, each row with a line break."""
         for characters, styles in zip(self._characters, self._styles, strict=True):
             start = 0
             for x in range(1, self.width + 1):
@@ -113,16 +113,21 @@ class Inks:
     """Fresh styles of one rendering, by colour: a Style remembers the first console it met."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[RGB | None, RGB | None, bool], Style] = {}
+        self._known: dict[tuple[RGB | None, RGB | None, bool, bool], Style] = {}
 
     def __call__(
-        self, front: RGB | None = None, back: RGB | None = None, bold: bool = False
+        self,
+        front: RGB | None = None,
+        back: RGB | None = None,
+        bold: bool = False,
+        reverse: bool = False,
     ) -> Style:
-        key = (front, back, bold)
+        key = (front, back, bold, reverse)
         if key not in self._known:
             self._known[key] = Style(
                 color=None if front is None else Color.from_rgb(*front),
                 bgcolor=None if back is None else Color.from_rgb(*back),
                 bold=bold or None,
+                reverse=reverse or None,
             )
         return self._known[key]

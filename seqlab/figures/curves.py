@@ -13,13 +13,16 @@ from rich.segment import Segment
 from rich.style import Style
 
 from seqlab.figures import glyphs, palette
-from seqlab.figures.canvas import Canvas
+from seqlab.figures.canvas import Canvas, Inks
 
 Scale = Literal["linear", "log", "log10"]
 Floats = NDArray[np.float64]
 
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _MINIMUM_PLOT = 12
+_HUGE, _TINY = 8e307, 1e-290  # ends of an axis, so that their distance is a number and not zero
+_BAND = 0.28  # opacity
+_CHUNK = 4096  # strokes drawn at a time, to bound the memory
 
 
 class Line(NamedTuple):
@@ -47,7 +50,8 @@ class Axis(NamedTuple):
 
     def place(self, values: Floats, dots: int) -> Floats:
         """Map plot coordinates to 0 .. dots - 1."""
-        return (values - self.low) / (self.high - self.low) * (dots - 1)
+        with np.errstate(over="ignore"):
+            return (values - self.low) / (self.high - self.low) * (dots - 1)
 
 
 class Curves:
@@ -87,7 +91,11 @@ class Curves:
         return Measurement(min(24, options.max_width), options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
-        series = [_Series(line, i, self.x_scale, self.y_scale) for i, line in enumerate(self.lines)]
+        inks = palette.inks([line.key for line in self.lines])
+        series = [
+            _Series(line, i, ink, self.x_scale, self.y_scale)
+            for i, (line, ink) in enumerate(zip(self.lines, inks, strict=True))
+        ]
         if not any(len(s.x) for s in series):
             canvas = Canvas.for_options(options, options.max_width, 1)
             canvas.write(0, 0, "(no data to draw)", palette.style(console, "muted"))
@@ -116,10 +124,10 @@ class Curves:
         for s in series:
             plot.band(s)
         for s in series:
-            plot.line(s)
+            plot.curve(s)
         if place == "right":
             room = legend_width - 5
-            for row, (s, name) in enumerate(zip(series, names)):
+            for row, (s, name) in enumerate(zip(series, names, strict=True)):
                 if row < canvas.height:
                     plot.sample(plot.left + width + 1, top + row, s, name, room)
         for row, entries in enumerate(below):
@@ -151,13 +159,11 @@ class Curves:
         else:
             finite = np.concatenate([v[np.isfinite(v)] for v in values if v is not None])
             low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-        low, high = float(low), float(high)
-        if not high - low > 1e-12 * max(abs(low), abs(high), 1e-300):
-            pad = 0.5 if scale != "linear" else (abs(low) / 2 or 0.5)
+        low, high = max(float(low), -_HUGE), min(float(high), _HUGE)
+        if not high - low > max(1e-12 * max(abs(low), abs(high)), _TINY):
+            pad = 0.5 if scale != "linear" or abs(low) < _TINY else abs(low) / 2
             low, high = low - pad, high + pad
-        ticks = (
-            linear_ticks(low, high, room) if scale == "linear" else decade_ticks(low, high, room)
-        )
+        ticks = (linear_ticks if scale == "linear" else decade_ticks)(low, high, room)
         return Axis(low, high, ticks)
 
 
@@ -168,35 +174,42 @@ class Legend:
         self.lines = list(lines)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
-        series = [_Series(line, i, "linear", "linear") for i, line in enumerate(self.lines)]
+        inks = palette.inks([line.key for line in self.lines])
         names = [glyphs.fit(line.name, options.ascii_only) for line in self.lines]
         rows = _legend_rows(names, options.max_width)
         canvas = Canvas.for_options(options, options.max_width, len(rows))
         plot = _Plot(canvas, console, 0, 0, 1, 1, Axis(0, 1, []), Axis(0, 1, []))
         for y, entries in enumerate(rows):
             for x, i in entries:
-                plot.sample(x, y, series[i], names[i], options.max_width - x - 4)
+                series = _Series(self.lines[i], i, inks[i], "linear", "linear")
+                plot.sample(x, y, series, names[i], options.max_width - x - 4)
         yield from canvas.segments()
 
 
 class _Series:
     """A line in plot coordinates: what is drawn, and where values left the axis."""
 
-    def __init__(self, line: Line, index: int, x_scale: Scale, y_scale: Scale) -> None:
+    def __init__(
+        self, line: Line, index: int, ink: palette.Ink, x_scale: Scale, y_scale: Scale
+    ) -> None:
         x = np.atleast_1d(np.asarray(line.x, float)).ravel()
         y = np.atleast_1d(np.asarray(line.y, float)).ravel()
         if x.shape != y.shape:
             raise ValueError(f"line {line.name!r}: x has {x.size} values, y has {y.size}")
-        self.line, self.ink = line, palette.ink(line.key, index)
-        self.index = index
+        self.line, self.index, self.ink = line, index, ink
         self.x, self.y = _coordinates(x, x_scale), _coordinates(y, y_scale)
         keep = np.isfinite(self.x)
         self.x, self.y = self.x[keep], self.y[keep]
         self.low, self.high = (
-            _coordinates(np.asarray(edge, float).ravel()[keep], y_scale)
-            if edge is not None
-            else np.empty(0)
+            np.empty(0) if edge is None else np.asarray(edge, float).ravel()
             for edge in (line.low, line.high)
+        )
+        for edge in (self.low, self.high):
+            if edge.size not in (0, x.size):
+                raise ValueError(f"line {line.name!r}: a band of {edge.size} for {x.size} points")
+        self.low, self.high = (
+            _coordinates(edge[keep], y_scale) if edge.size else edge
+            for edge in (self.low, self.high)
         )
 
 
@@ -227,6 +240,20 @@ class _Plot:
         self.x_axis, self.y_axis = x_axis, y_axis
         self.colourless = palette.depth(console) == "none"
         self.dots = np.zeros((height, width), int)
+        self.smooth = palette.depth(console) in ("truecolor", "256") and not canvas.ascii_only
+        self.inks = Inks()
+        self.tints: dict[tuple[int, int], palette.RGB] = {}  # of cells that bands cover by half
+        self.slivers: dict[
+            tuple[tuple[int, int], int], palette.RGB
+        ] = {}  # by less; of which series
+
+    def columns(self, x: Floats) -> Floats:
+        """Plot coordinates to columns; rounded, the ones in which the braille dots lie."""
+        return (self.x_axis.place(x, 2 * self.width) + 0.5) / 2 - 0.5
+
+    def rows(self, y: Floats) -> Floats:
+        """Plot coordinates to rows from the bottom, likewise."""
+        return (self.y_axis.place(y, 4 * self.height) + 0.5) / 4 - 0.5
 
     def frame(self, x_label: str, y_label: str) -> None:
         """Axes, ticks and labels."""
@@ -242,12 +269,12 @@ class _Plot:
         for x in range(self.left, self.left + self.width):
             canvas.put(x, bottom, across, axis)
         for value, label in self.y_axis.ticks:
-            y = bottom - 1 - int(round(self.y_axis.place(np.array(value), self.height)))
+            y = bottom - 1 - int(np.rint(self.rows(np.array(value))))
             canvas.put(self.left - 1, y, tick_y, axis)
             canvas.write(0, y, label, muted, width=self.left - 1, align="right")
         end = 0
         for value, label in self.x_axis.ticks:
-            x = self.left + int(round(self.x_axis.place(np.array(value), self.width)))
+            x = self.left + int(np.rint(self.columns(np.array(value))))
             start = min(max(x - cell_len(label) // 2, 0), canvas.width - cell_len(label))
             canvas.put(x, bottom, tick_x, axis)
             if start >= end:
@@ -264,90 +291,87 @@ class _Plot:
             )
 
     def band(self, s: _Series) -> None:
-        """Tint the cells between low and high; without colour, dot them."""
-        if not (s.low.size and s.low.size == s.high.size == s.x.size):
+        """Tint the cells between low and high; where colours are few, dot them."""
+        if not (s.low.size and s.low.size == s.high.size):
             return
         order = np.argsort(s.x)
-        at = np.linspace(self.x_axis.low, self.x_axis.high, self.width)
-        inside = (at >= s.x[order][0]) & (at <= s.x[order][-1])
-        edges = []
-        for edge in (s.low, s.high):
-            clipped = np.clip(
-                np.nan_to_num(edge[order], nan=np.nan), self.y_axis.low, self.y_axis.high
-            )
-            edges.append(self.y_axis.place(np.interp(at, s.x[order], clipped), self.height))
-        level = palette.depth(self.console)
-        smooth = level in ("truecolor", "256") and not self.canvas.ascii_only
+        x = s.x[order]
+        at = np.interp(np.arange(self.width), self.columns(x), x, left=np.nan, right=np.nan)
         style = palette.style_of(self.console, s.ink)
-        if smooth:
-            mixed = palette.blend(
-                palette.rgb(self.console, s.ink), palette.ground_rgb(self.console), 0.28
-            )
-        for column in np.flatnonzero(inside):
-            low, high = edges[0][column] + 0.5, edges[1][column] + 0.5  # in rows from the bottom
-            if not (np.isfinite(low) and np.isfinite(high)):
-                continue
-            for row in range(max(0, math.floor(low)), min(self.height, math.ceil(high))):
-                share = min(high, row + 1) - max(low, row)
-                x, y = self.left + column, self.top + self.height - 1 - row
-                if smooth:
-                    self._tint(x, y, share, low <= row, mixed)
-                elif share >= 0.5:
-                    self.canvas.put(x, y, "." if self.canvas.ascii_only else "·", style)
+        # The ends in rows from the bottom, where row r reaches from r to r + 1.
+        low, high = (
+            np.clip(self.rows(np.interp(at, x, edge[order])) + 0.5, 0, self.height)
+            for edge in (s.low, s.high)
+        )
+        for column in np.flatnonzero(np.isfinite(low) & np.isfinite(high)).tolist():
+            bottom, top = float(low[column]), float(high[column])
+            for row in range(math.floor(bottom), min(self.height, math.ceil(top))):
+                cell = self.left + column, self.top + self.height - 1 - row
+                start, end = max(bottom - row, 0.0), min(top - row, 1.0)
+                if self.smooth:
+                    self._tint(cell, start, end, s)
+                elif end - start >= 0.5:
+                    self.canvas.put(*cell, "." if self.canvas.ascii_only else "·", style)
 
-    def _tint(self, x: int, y: int, share: float, from_bottom: bool, tint: palette.RGB) -> None:
-        """Fill `share` of one cell: eighths where it grows from the bottom, else its upper half."""
-        eighths = round(8 * share)
-        if eighths >= 7:
-            self.canvas.put(x, y, " ", Style.from_color(None, palette.Color.from_rgb(*tint)))
-        elif eighths and (from_bottom or 3 <= eighths):
-            block = "▁▂▃▄▅▆▇"[eighths - 1] if from_bottom else "▀"
-            self.canvas.put(x, y, block, Style.from_color(palette.Color.from_rgb(*tint)))
+    def _tint(self, cell: tuple[int, int], start: float, end: float, s: _Series) -> None:
+        """Lay a band over a cell from height `start` to `end`, in eighths.
 
-    def line(self, s: _Series) -> None:
+        A curve through a cell takes the place of the block, so that it needs one ground for the
+        whole cell: the band's where that fills the half of it, and always under its own curve.
+        """
+        under = self.tints.get(cell)
+        ink, ground = palette.rgb(self.console, s.ink), palette.ground_rgb(self.console)
+        tint = palette.blend(ink, under or ground, _BAND)
+        bottom, top = round(8 * start), round(8 * end)
+        if top - bottom >= 4:
+            self.tints[cell] = tint
+        else:
+            self.slivers[cell, s.index] = tint
+        if (bottom, top) == (0, 8):
+            self.canvas.put(*cell, " ", self.inks(None, tint))
+        elif bottom == 0 < top:
+            self.canvas.put(*cell, " ▁▂▃▄▅▆▇"[top], self.inks(tint, under))
+        elif bottom < top == 8:  # the block is what is left free: blocks only grow upwards
+            self.canvas.put(*cell, " ▁▂▃▄▅▆▇"[bottom], self.inks(tint, under, reverse=True))
+
+    def curve(self, s: _Series) -> None:
         """Draw one series: dots in colour, markers besides where colour cannot tell them apart."""
         style = palette.style_of(self.console, s.ink)
         if self.canvas.ascii_only:
             self._markers(s, style, s.ink.ascii, every=1)
         else:
             self._braille(s, style)
-            if self.colourless and not s.line.dashed:
+            if self.colourless:
                 self._markers(s, style, s.ink.marker, every=9)
         self._departures(s, style)
 
     def _braille(self, s: _Series, style: Style) -> None:
         rows, columns = 4 * self.height, 2 * self.width
-        mask = np.zeros((rows, columns), bool)
-        for x, y in _strokes(
-            self.x_axis.place(s.x, columns), self.y_axis.place(s.y, rows), columns, rows
-        ):
-            mask[rows - 1 - y, x] = True
+        xs, ys = self.x_axis.place(s.x, columns), self.y_axis.place(s.y, rows)
+        mask = _strokes(xs, ys, columns, rows)
         if s.line.dashed:
             mask[:, np.arange(columns) // 2 % 3 == 2] = False
-        cells = mask.reshape(self.height, 4, self.width, 2).transpose(0, 2, 1, 3)
+        cells = mask[::-1].reshape(self.height, 4, self.width, 2).transpose(0, 2, 1, 3)
         codes = (cells * _BRAILLE).sum(axis=(2, 3))
-        for row, column in zip(*np.nonzero(codes)):
-            x, y = self.left + int(column), self.top + int(row)
-            self.dots[row, column] |= int(codes[row, column])
-            under, tint = self.canvas.style(x, y), self.canvas.character(x, y) in "▃▄▅▆▇▀"
-            back = under.color if tint else under.bgcolor
-            tinted = Style(color=style.color, bgcolor=back) if back else style
-            self.canvas.put(x, y, chr(0x2800 + self.dots[row, column]), tinted)
+        self.dots |= codes
+        for row, column in np.argwhere(codes).tolist():
+            cell = self.left + column, self.top + row
+            tint = self.tints.get(cell) or self.slivers.get((cell, s.index))
+            on = self.inks(palette.rgb(self.console, s.ink), tint) if tint else style
+            self.canvas.put(*cell, chr(0x2800 + self.dots[row, column]), on)
 
     def _markers(self, s: _Series, style: Style, marker: str, every: int) -> None:
-        xs, ys = self.x_axis.place(s.x, self.width), self.y_axis.place(s.y, self.height)
-        drawn = list(_strokes(xs, ys, self.width, self.height))
-        single = len(drawn) <= 2
-        for x, y in drawn:
-            if single or (x + 3 * s.index) % every == 0 or every == 1:
-                if s.line.dashed and x % 2:
-                    continue
-                self.canvas.put(self.left + x, self.top + self.height - 1 - y, marker, style)
+        cells = np.argwhere(_strokes(self.columns(s.x), self.rows(s.y), self.width, self.height))
+        for row, column in cells.tolist():
+            if s.line.dashed and every == 1 and column % 2:
+                continue
+            if len(cells) <= 2 or (column + 3 * s.index) % every == 0:
+                self.canvas.put(self.left + column, self.top + self.height - 1 - row, marker, style)
 
     def _departures(self, s: _Series, style: Style) -> None:
         """Arrows where the values are infinite (or zero, on a log axis)."""
         plain = self.canvas.ascii_only
-        columns = self.x_axis.place(s.x, self.width)
+        columns = np.rint(self.columns(s.x))
         for sign, y, arrow in (
             (1, self.top, "^" if plain else "↑"),
             (-1, self.top + self.height - 1, "v" if plain else "↓"),
@@ -362,67 +386,46 @@ class _Plot:
         style = palette.style_of(self.console, s.ink)
         if self.canvas.ascii_only:
             piece = f"{s.ink.ascii} {s.ink.ascii}" if s.line.dashed else s.ink.ascii * 3
-        elif self.colourless and not s.line.dashed:
-            piece = f"⠤{s.ink.marker}⠤"
+        elif self.colourless:
+            piece = f"⠄{s.ink.marker}⠠" if s.line.dashed else f"⠤{s.ink.marker}⠤"
         else:
             piece = "⠤ ⠤" if s.line.dashed else "⠤⠤⠤"
         self.canvas.write(x, y, piece, style)
         self.canvas.write(x + 4, y, name, Style(), width=max(1, room))
 
 
-def _strokes(xs: Floats, ys: Floats, columns: int, rows: int) -> Iterable[tuple[int, int]]:
-    """The cells that the polyline through (xs, ys) crosses, clipped to the grid."""
-    finite = np.isfinite(ys)
-    if finite.sum() > 8 * columns:  # many points to a column: their extremes draw the same line
-        xs, ys = _thin(xs[finite], ys[finite])
-        finite = np.ones(len(xs), bool)
-    alone = finite & ~np.r_[False, finite[:-1]] & ~np.r_[finite[1:], False]
-    pieces = [np.stack([xs[alone], ys[alone]])]
-    for i in np.flatnonzero(finite[:-1] & finite[1:]):
-        ends = _clip(xs[i], ys[i], xs[i + 1], ys[i + 1], columns - 1, rows - 1)
-        if ends is not None:
-            x0, y0, x1, y1 = ends
-            n = int(max(abs(x1 - x0), abs(y1 - y0))) + 2
-            pieces.append(np.stack([np.linspace(x0, x1, n), np.linspace(y0, y1, n)]))
-    cells = np.rint(np.concatenate(pieces, axis=1)).astype(int)
-    inside = (cells[0] >= 0) & (cells[0] < columns) & (cells[1] >= 0) & (cells[1] < rows)
-    return sorted(set(zip(*cells[:, inside].tolist())))
-
-
-def _thin(xs: Floats, ys: Floats) -> tuple[Floats, Floats]:
-    """Keep, of the points in each column, the first, the lowest, the highest and the last."""
-    order = np.argsort(xs, kind="stable")
-    xs, ys = xs[order], ys[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(np.rint(xs)) > 0])
-    keep: list[int] = []
-    for a, b in zip(starts, np.r_[starts[1:], len(xs)]):
-        part = ys[a:b]
-        keep += sorted({a, b - 1, a + int(part.argmin()), a + int(part.argmax())})
-    return xs[keep], ys[keep]
+def _strokes(xs: Floats, ys: Floats, columns: int, rows: int) -> NDArray[np.bool_]:
+    """The cells (rows, columns), row 0 at the bottom, that the line through (xs, ys) crosses."""
+    mask = np.zeros((rows, columns), bool)
+    known = np.isfinite(xs) & np.isfinite(ys)
+    joined = np.flatnonzero(known[:-1] & known[1:])
+    single = np.flatnonzero(known)  # a stroke to itself, for points without neighbours
+    starts, ends = np.r_[joined, single], np.r_[joined + 1, single]
+    for part in range(0, len(starts), _CHUNK):
+        a, b = starts[part : part + _CHUNK], ends[part : part + _CHUNK]
+        x0, y0, x1, y1 = _clip(xs[a], ys[a], xs[b], ys[b], columns - 0.51, rows - 0.51)
+        number = np.maximum(abs(x1 - x0), abs(y1 - y0)).astype(int) + 2  # samples of each stroke
+        stroke = np.repeat(np.arange(len(number)), number)
+        sample = np.arange(len(stroke)) - (np.cumsum(number) - number)[stroke]
+        share = sample / (number - 1)[stroke]
+        x, y = x0[stroke] + share * (x1 - x0)[stroke], y0[stroke] + share * (y1 - y0)[stroke]
+        mask[np.rint(y).astype(int), np.rint(x).astype(int)] = True
+    return mask
 
 
 def _clip(
-    x0: float, y0: float, x1: float, y1: float, right: float, top: float
-) -> tuple[float, float, float, float] | None:
-    """Cut a segment to the box 0..right, 0..top (Liang & Barsky 1984); None if it lies outside."""
-    enter, leave = 0.0, 1.0
+    x0: Floats, y0: Floats, x1: Floats, y1: Floats, right: float, top: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Cut segments to -0.49..right, -0.49..top (Liang & Barsky 1984); without those outside."""
+    enter, leave = np.zeros_like(x0), np.ones_like(x0)
     dx, dy = x1 - x0, y1 - y0
-    for p, q in (
-        (-dx, x0 + 0.49),
-        (dx, right + 0.49 - x0),
-        (-dy, y0 + 0.49),
-        (dy, top + 0.49 - y0),
-    ):
-        if p == 0:
-            if q < 0:
-                return None
-            continue
-        if p < 0:
-            enter = max(enter, q / p)
-        else:
-            leave = min(leave, q / p)
-    if enter > leave:
-        return None
+    for p, q in ((-dx, x0 + 0.49), (dx, right - x0), (-dy, y0 + 0.49), (dy, top - y0)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = q / p
+        enter = np.where(p < 0, np.maximum(enter, crossing), enter)
+        leave = np.where(p > 0, np.minimum(leave, crossing), leave)
+        leave = np.where((p == 0) & (q < 0), -1.0, leave)
+    x0, y0, dx, dy, enter, leave = (v[enter <= leave] for v in (x0, y0, dx, dy, enter, leave))
     return x0 + enter * dx, y0 + enter * dy, x0 + leave * dx, y0 + leave * dy
 
 
@@ -457,28 +460,29 @@ def linear_ticks(low: float, high: float, room: float) -> list[tuple[float, str]
 def decade_ticks(low: float, high: float, room: float) -> list[tuple[float, str]]:
     """Ticks at whole powers of ten between the exponents `low` and `high`."""
     first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
-    if first > last or last - first < 1 and high - low < 1.5:  # less than a decade: plain numbers
-        values = linear_ticks(10.0**low, 10.0**high, room) if -300 < low <= high < 300 else []
-        return [
-            (math.log10(v), text) for v, text in values if v > 0 and low <= math.log10(v) <= high
-        ]
+    if high - low < 1.5 and -300 < low < high < 300:  # hardly a decade: plain numbers
+        values = linear_ticks(10.0**low, 10.0**high, room)
+        places = [(math.log10(v), text) for v, text in values if v > 0]
+        return [(place, text) for place, text in places if low <= place <= high]
+    if first > last:  # less than a decade, and no float can say where
+        return [(low, glyphs.power(low)), (high, glyphs.power(high))]
     step = 1
     for step in (1, 2, 3, 5, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000):
         if (last - first) / step <= max(1.0, room):
             break
     exponents = range(math.ceil(first / step) * step, last + 1, step)
-    plain = -3 <= first and last <= 4
+    plain = first >= -3 and last <= 4
     return [(float(e), f"{10.0**e:g}" if plain else f"1e{e}") for e in exponents]
 
 
 def demo() -> Curves:
-    """Two waves and a decay, with a band."""
+    """Three decays, one of them with a band."""
     x = np.linspace(0, 50, 51)
     return Curves(
         [
-            Line("0.9 to the power of k", x, 0.9**x, 0.85**x, 0.95**x, key="lstm"),
+            Line("0.9 to the power of k", x, 0.9**x, 0.83**x, 0.96**x, key="lstm"),
             Line("0.5 to the power of k", x, 0.5**x, key="rnn"),
-            Line("a line", x, 10.0 ** (-x / 10), key="theory", dashed=True),
+            Line("0.8 to the power of k", x, 0.8**x, key="theory", dashed=True),
         ],
         x_label="steps back k",
         y_label="norm",

@@ -80,7 +80,7 @@ def _printable(character: str, follows: bool) -> str:
 
 @lru_cache(maxsize=4096)
 def to_ascii(text: str) -> str:
-    """Spell `text` in 7-bit ASCII: ∂L/∂hₜ₋₁ becomes dL/dh[t-1], ρᵏ rho^k, é e, 你 a question mark."""
+    """Spell `text` in 7-bit ASCII: ∂L/∂hₜ₋₁ becomes dL/dh[t-1], ρᵏ rho^k, é e, 你 ??."""
     if text.isascii():
         return text
     out: list[str] = []

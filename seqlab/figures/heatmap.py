@@ -1,7 +1,7 @@
 """A matrix as coloured cells, with both axes labelled, a colour bar, and numbers where they fit."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
 from rich.segment import Segment
+from rich.style import Style
 
 from seqlab.figures import glyphs, palette
 from seqlab.figures.canvas import Canvas, Inks
@@ -54,9 +55,14 @@ class Heatmap:
         self.values: Floats = np.asarray(values, float)
         if self.values.ndim != 2:
             raise ValueError(f"a heatmap needs a matrix, not an array of shape {self.values.shape}")
-        for name, labels, size in zip(("rows", "columns"), (rows, columns), self.values.shape):
+        for name, labels, size in (
+            ("rows", rows, self.values.shape[0]),
+            ("columns", columns, self.values.shape[1]),
+        ):
             if labels and len(labels) != size:
                 raise ValueError(f"{name}: {len(labels)} labels for {size} {name}")
+        if limits is not None and not -math.inf < limits[0] < limits[1] < math.inf:
+            raise ValueError(f"limits: {limits} are not two numbers, the lower first")
         self.rows, self.columns = list(rows), list(columns)
         self.row_axis, self.column_axis = row_axis, column_axis
         self.colours: Colours = colours
@@ -89,21 +95,17 @@ class Heatmap:
         room = max(1, full - left)
         values, rows, columns, notes = self._pooled(room)
         height, width = values.shape
-        texts, digits = self._texts(values)
-        widest = max(map(len, texts.ravel())) if texts.size else 0
+        texts = self._texts(values)
+        widest = max(map(len, texts.ravel().tolist()))
         cell = max(1, min(self.cell_width, room // width))
-        numbers = self.numbers is not False and widest + 1 <= min(
-            room // width, max(self.cell_width, 6)
-        )
+        numbers = self.numbers is not False and widest < min(room // width, max(self.cell_width, 6))
         if numbers:
             cell = max(cell, widest + 1)
-        labels = [glyphs.fit(label, plain) for label in columns]
-        wide = max(map(cell_len, labels), default=0)
-        if wide == 2 and cell == 1 and 2 * width <= room:  # CJK characters, one to a column
+        labels = _ColumnLabels([glyphs.fit(label, plain) for label in columns], cell, plain)
+        if cell == 1 and labels.wide and 2 * width <= room:  # a Chinese character takes two
             cell = 2
-        flat = wide <= cell - (wide > 1 and cell > 2)
-        label_rows = 0 if not labels else 1 if flat else min(wide, _LONGEST_COLUMN_LABEL)
-        head = label_rows + bool(self.column_axis or self.row_axis)
+            labels = _ColumnLabels(labels.texts, cell, plain)
+        head = labels.height + bool(self.column_axis or self.row_axis)
         canvas = Canvas(full, head + height + self.bar + bool(notes), ascii_only=plain)
         corner = "  ".join(
             f"{name} {arrow}"
@@ -111,27 +113,22 @@ class Heatmap:
             if name
         )
         canvas.write(0, 0, corner, muted, width=full)
-        for x, label in enumerate(labels):
-            self._column_label(
-                canvas, label, left + x * cell, head - label_rows, label_rows, cell, muted
-            )
-        paint = _Paint(console, options, self._scale(), self.colours)
-        for y in range(height):
-            if rows:
-                canvas.write(0, head + y, rows[y], muted, width=left - 1, align="right")
-            for x in range(width):
-                text = texts[y, x] if numbers else ""
-                paint.cell(canvas, left + x * cell, head + y, cell, values[y, x], text)
+        labels.draw(canvas, left, head, muted)
+        paint = _Paint(console, options, self._scale(values), self.colours)
+        for y, row in enumerate(rows):
+            canvas.write(0, head + y, row, muted, width=left - 1, align="right")
+        paint.matrix(canvas, left, head, cell, values, texts if numbers else None)
         if self.bar:
             paint.bar(canvas, left, head + height, min(room, max(width * cell, 24)), muted)
         if notes:
             canvas.write(0, canvas.height - 1, notes, muted, width=full)
         yield from canvas.segments()
 
-    def _scale(self) -> tuple[float, float]:
+    def _scale(self, values: Floats) -> tuple[float, float]:
+        """The ends of the scale: those of what is drawn, because pooling narrows the range."""
         if self.limits is not None:
             return self.limits
-        finite = self.values[np.isfinite(self.values)]
+        finite = values[np.isfinite(values)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         if self.colours == "diverging":
             high = max(abs(low), abs(high)) or 1.0
@@ -145,37 +142,71 @@ class Heatmap:
         if by_row == by_column == 1:
             return self.values, self.rows, self.columns, ""
         values = _pool(_pool(self.values, by_row).T, by_column).T
-        note = f"each cell is the mean of {by_row} × {by_column} values (rows × columns)"
+        note = f"a cell: mean of {_times(by_row, 'row')} × {_times(by_column, 'column')}"
+        if by_row > 1 and self.rows:
+            note += ", labels of the first"
         return values, self.rows[::by_row], [] if by_column > 1 else self.columns, note
 
-    def _texts(self, values: Floats) -> tuple[NDArray[np.str_], int]:
+    @staticmethod
+    def _texts(values: Floats) -> NDArray[np.str_]:
+        """The numbers, all with the same decimals; without the zero before the point."""
         finite = np.abs(values[np.isfinite(values)])
-        largest = float(finite.max()) if finite.size else 0.0
-        whole = bool(np.all(values == np.rint(values))) if finite.size else False
+        largest = float(finite.max(initial=0.0))
+        whole = bool(np.all(finite == np.rint(finite)))
         digits = 0 if whole or largest >= 100 else 1 if largest >= 10 else 2
 
         def write(value: float) -> str:
             if not math.isfinite(value):
                 return glyphs.to_ascii(glyphs.number(value))
-            if largest >= 1e5 or (0 < largest < 0.01):
+            if largest >= 1e5 or 0 < largest < 0.01:
                 return glyphs.number(value, 1)
             text = f"{value:.{digits}f}"
-            return (
-                text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") and digits else text
-            )
+            return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
-        return np.vectorize(write, otypes=[str])(values), digits
+        return np.array([[write(value) for value in row] for row in values.tolist()])
 
-    @staticmethod
-    def _column_label(
-        canvas: Canvas, label: str, x: int, top: int, rows: int, cell: int, style: palette.Style
-    ) -> None:
-        if rows == 1:
-            canvas.write(x, top, label, style, width=cell, align="center" if cell < 4 else "center")
+
+class _ColumnLabels:
+    """The labels above columns of `cell` columns each: in one line if they fit, else top-down."""
+
+    def __init__(self, texts: Sequence[str], cell: int, plain: bool) -> None:
+        self.texts, self.cell = texts, cell
+        self.stacks = [_characters(text) for text in texts]
+        self.wide = any(cell_len(c) > 1 for stack in self.stacks for c in stack)
+        longest = max(map(len, self.stacks), default=0)
+        widest = max(map(cell_len, texts), default=0)
+        # Neighbours need a space between them, unless each is a single character.
+        self.flat = widest < cell or (longest <= 1 and widest <= cell)
+        self.height = 0 if not longest else 1 if self.flat else min(longest, _LONGEST_COLUMN_LABEL)
+        more = ":" if plain else "…"
+        self.stacks = [  # the end often says more than the middle: layer 11, layer 12
+            stack if len(stack) <= self.height else [*stack[: self.height - 3], more, *stack[-2:]]
+            for stack in self.stacks
+        ]
+
+    def draw(self, canvas: Canvas, left: int, bottom: int, style: Style) -> None:
+        """Draw the labels so that they end above row `bottom`."""
+        if self.flat:
+            for i, text in enumerate(self.texts):
+                x = left + i * self.cell
+                canvas.write(x, bottom - 1, text, style, width=self.cell, align="center")
             return
-        label = glyphs.shorten(label, rows, canvas.ascii_only)
-        for i, character in enumerate(label[-rows:] if len(label) > rows else label):
-            canvas.write(x + (cell - 1) // 2, top + rows - len(label) + i, character, style)
+        step = 2 if self.wide and self.cell == 1 else 1  # wide ones in single columns: every other
+        for i in range(0, len(self.stacks), step):
+            x = left + i * self.cell + (self.cell - 1 - self.wide * (self.cell > 1)) // 2
+            for y, character in enumerate(self.stacks[i], bottom - len(self.stacks[i])):
+                canvas.write(x, y, character, style)
+
+
+def _characters(text: str) -> list[str]:
+    """Fitted text in characters, each with the combining marks that follow it."""
+    out: list[str] = []
+    for character in text:
+        if out and cell_len(character) == 0:
+            out[-1] += character
+        else:
+            out.append(character)
+    return out
 
 
 class _Paint:
@@ -198,58 +229,71 @@ class _Paint:
         self.muted = palette.style(console, "muted")
         self.inks = Inks()
 
-    def _share(self, value: float) -> float:
-        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+    def matrix(
+        self,
+        canvas: Canvas,
+        left: int,
+        top: int,
+        cell: int,
+        values: Floats,
+        texts: NDArray[np.str_] | None = None,
+    ) -> None:
+        """Draw (rows, columns) values in cells `cell` columns wide, with texts in them if given."""
+        # Halved, because the distance of two floats may be too large for a float.
+        shares = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        shares = np.clip(shares, 0.0, 1.0)
+        backs = self._ramp(shares).tolist() if self.coloured else None
+        for y, row in enumerate(shares.tolist()):
+            for x, share in enumerate(row):
+                at = left + x * cell, top + y
+                text = "" if texts is None else str(texts[y, x])
+                if math.isnan(share):
+                    canvas.write(*at, "·", self.muted, width=cell, align="center")
+                elif backs is not None:
+                    r, g, b = backs[y][x]
+                    style = self.inks(palette.readable_on((r, g, b)), (r, g, b))
+                    self._fill(canvas, *at, cell, " ", style)
+                    canvas.write(*at, text, style, width=cell, align="center")
+                elif text:
+                    bold = Style(bold=True if share > 0.5 and self.level != "none" else None)
+                    canvas.write(*at, text, bold, width=cell, align="right")
+                else:
+                    step = min(int(share * len(self.shades)), len(self.shades) - 1)
+                    self._fill(canvas, *at, cell, self.shades[step], self.hue)
 
-    def _colour(self, share: float) -> palette.RGB:
-        ramp: Callable[[Floats], np.ndarray] = (
-            palette.sequential
-            if self.colours == "sequential"
-            else lambda s: palette.diverging(s, self.ground)
-        )
-        r, g, b = ramp(np.array(share)).tolist()
-        return r, g, b
+    def _ramp(self, shares: Floats) -> NDArray[np.uint8]:
+        if self.colours == "sequential":
+            return palette.sequential(shares)
+        return palette.diverging(shares, self.ground)
 
-    def cell(self, canvas: Canvas, x: int, y: int, width: int, value: float, text: str) -> None:
-        """One cell of the matrix, `width` columns wide."""
-        if math.isnan(value):
-            canvas.write(x, y, "·", self.muted, width=width, align="center")
-            return
-        share = self._share(value)
-        if self.coloured:
-            back = self._colour(share)
-            style = self.inks(palette.readable_on(back), back)
-            for column in range(x, x + width):
-                canvas.put(column, y, " ", style)
-            if text:
-                canvas.write(x, y, text, style, width=width, align="center")
-            return
-        if text:
-            bold = (
-                palette.Style(bold=True)
-                if share > 0.5 and self.level != "none"
-                else palette.Style()
-            )
-            canvas.write(x, y, text, bold, width=width, align="right")
-            return
-        shade = self.shades[min(int(share * len(self.shades)), len(self.shades) - 1)]
+    @staticmethod
+    def _fill(canvas: Canvas, x: int, y: int, width: int, character: str, style: Style) -> None:
         for column in range(x, x + width):
-            canvas.put(column, y, shade, self.hue)
+            canvas.put(column, y, character, style)
 
-    def bar(self, canvas: Canvas, x: int, y: int, width: int, muted: palette.Style) -> None:
+    def bar(self, canvas: Canvas, x: int, y: int, width: int, muted: Style) -> None:
         """The colour bar between its two ends."""
-        low, high = glyphs.number(self.low), glyphs.number(self.high)
+        low, high = (
+            glyphs.fit(glyphs.number(end), canvas.ascii_only) for end in (self.low, self.high)
+        )
         length = max(4, min(24, width - len(low) - len(high) - 2))
         canvas.write(x, y, low, muted)
-        start = x + len(low) + 1
-        for i in range(length):
-            value = self.low + (self.high - self.low) * i / max(1, length - 1)
-            self.cell(canvas, start + i, y, 1, value, "")
-        canvas.write(start + length + 1, y, high, muted)
+        steps = np.linspace(0.0, 1.0, length)
+        self.matrix(
+            canvas, x + len(low) + 1, y, 1, (self.low * (1 - steps) + self.high * steps)[None]
+        )
+        canvas.write(x + len(low) + length + 2, y, high, muted)
+
+
+def _times(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number > 1)}"
 
 
 def _pool(values: Floats, size: int) -> Floats:
-    """Means of `size` neighbouring rows; the last group may be smaller. NaN only where all are."""
+    """Means of `size` neighbouring rows; the last group may be smaller.
+
+    What is not finite does not count; where nothing is left the mean is NaN.
+    """
     if size == 1:
         return values
     starts = np.arange(0, len(values), size)
@@ -262,7 +306,7 @@ def _pool(values: Floats, size: int) -> Floats:
 
 def demo() -> Heatmap:
     """A causal attention matrix of seven words."""
-    words = "the cat sat on the old mat".split()
+    words = ["the", "cat", "sat", "on", "the", "old", "mat"]
     scores = np.random.default_rng(0).normal(size=(7, 7)) + 2 * np.eye(7, k=-1)
     weights = np.exp(scores) * np.tri(7)
     weights /= weights.sum(axis=1, keepdims=True)

@@ -89,6 +89,13 @@ def ink(key: str, index: int = 0) -> Ink:
     return INKS[key] if key in INKS else INKS[_EXTRA[index % len(_EXTRA)]]
 
 
+def inks(keys: Sequence[str]) -> list[Ink]:
+    """An ink for each of `keys`: architectures have theirs, the others take those left in turn."""
+    free = [name for name in _EXTRA if name not in keys] or _EXTRA
+    others = (INKS[free[i % len(free)]] for i in range(len(keys)))
+    return [INKS[key] if key in INKS else next(others) for key in keys]
+
+
 def style_of(console: Console, chosen: Ink, *, bold: bool = False) -> Style:
     """A fresh Style for `chosen`; without colour only its weight is left."""
     level = depth(console)
@@ -99,7 +106,7 @@ def style_of(console: Console, chosen: Ink, *, bold: bool = False) -> Style:
 
 
 def style(console: Console, name: str) -> Style:
-    """A fresh Style by `name`: an architecture, or one of title, equation, muted, axis, good, bad."""
+    """A fresh Style by `name`: an architecture, or a word such as title, muted, axis, good, bad."""
     if name in INKS:
         return style_of(console, INKS[name])
     dark, light, ansi = _WORDS[name]
@@ -118,7 +125,7 @@ def sequential(values: "np.ndarray") -> "np.ndarray":
 
 
 def diverging(values: "np.ndarray", on: RGB) -> "np.ndarray":
-    """`values` in 0..1 to bytes (..., 3): blue below, the ground's colour `on` at 0.5, orange above.
+    """`values` in 0..1 to bytes (..., 3): blue below 0.5, the ground's colour `on` there, orange.
 
     Zero takes the colour of the paper, so that ink means size; hue means sign.
     """
@@ -157,4 +164,5 @@ def _interpolate(values: "np.ndarray", colours: Sequence[RGB]) -> "np.ndarray":
     position = np.clip(np.nan_to_num(values), 0.0, 1.0) * (len(anchors) - 1)
     low = np.minimum(position.astype(int), len(anchors) - 2)
     share = (position - low)[..., None]
-    return np.rint(anchors[low] * (1 - share) + anchors[low + 1] * share).astype(np.uint8)
+    mixed: np.ndarray = np.rint(anchors[low] * (1 - share) + anchors[low + 1] * share)
+    return mixed.astype(np.uint8)

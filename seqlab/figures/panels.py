@@ -82,14 +82,14 @@ class Beside:
         self.left_width, self.gap = left_width, max(0, gap)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        left = Measurement.get(console, options, _harmless(self.left))
-        right = Measurement.get(console, options, _harmless(self.right))
+        left = Measurement.get(console, options, _harmless(self.left, options))
+        right = Measurement.get(console, options, _harmless(self.right, options))
         most = (self.left_width or left.maximum) + self.gap + right.maximum
         return Measurement(max(left.minimum, right.minimum), most).with_maximum(options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
         full = options.max_width
-        left, right = _harmless(self.left), _harmless(self.right)
+        left, right = _harmless(self.left, options), _harmless(self.right, options)
         width = self.left_width or Measurement.get(console, options, left).maximum
         rest = full - width - self.gap
         if rest >= max(1, Measurement.get(console, options, right).minimum):
@@ -102,16 +102,18 @@ class Beside:
             yield from _abreast([(_lines(console, options, part, full), full)], 0)
 
 
-def _harmless(renderable: RenderableType) -> RenderableType:
+def _harmless(renderable: RenderableType, options: ConsoleOptions) -> RenderableType:
     """A plain string as Text: Rich would take brackets in it for markup."""
-    return Text(glyphs.clean(renderable)) if isinstance(renderable, str) else renderable
+    if isinstance(renderable, str):
+        return Text(glyphs.fit(renderable, options.ascii_only))
+    return renderable
 
 
 def _lines(
     console: Console, options: ConsoleOptions, renderable: RenderableType, width: int
 ) -> Lines:
     """What `renderable` draws into `width` columns, each line padded or cropped to them."""
-    return console.render_lines(_harmless(renderable), options.update(width=width, height=None))
+    return console.render_lines(_harmless(renderable, options), options.update(width=width, height=None))
 
 
 def _title(console: Console, options: ConsoleOptions, title: str, width: int) -> Segment:

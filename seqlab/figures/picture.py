@@ -252,7 +252,7 @@ def _half_blocks(console: Console, options: ConsoleOptions) -> bool:
 
 def _as_bytes(pixels: np.ndarray) -> Bytes:
     """Any picture as (rows, columns, 3) bytes of a bounded size."""
-    if pixels.ndim not in (2, 3) or pixels.ndim == 3 and pixels.shape[2] != 3:
+    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
         raise ValueError(
             f"a picture needs (rows, columns) or (rows, columns, 3) pixels, not {pixels.shape}"
         )

@@ -28,6 +28,7 @@ from seqlab.locale import N_, _, ngettext
 Floats = NDArray[np.float64]
 
 CELLS = {"linear": N_("linear RNN"), "rnn": N_("tanh RNN"), "lstm": "LSTM", "gru": "GRU"}
+_GATES = {"lstm": "f", "gru": "z"}  # the gate that carries the state
 _INPUTS = 8  # width of the noise that drives the cells
 _SPECTRUM_STEPS = (1, 2, 5, 10, 20, 50)  # where the product of Jacobians is looked at
 _FLOAT32_SMALLEST = math.log10(1.17549435e-38)  # the smallest normal number
@@ -84,7 +85,8 @@ class Clipped:
     """What clipping to norm θ does to the gradient of W_h and b, which a descent step would use.
 
     Logarithms of its norm before and after, and of the factor between (medians over seeds);
-    `cosine`, between the gradient before and after, is the smallest of the seeds.
+    `cosine`, between the gradient before and after, is the smallest of the seeds. Where the states
+    themselves have left the range of float64, nothing can be clipped: the numbers are null.
     """
 
     cell: str
@@ -162,6 +164,8 @@ def run(
     require(forget_bias, "forget-bias", -100, 100)
     for r in radii:
         require(r, "radius", 0, 100)
+    if not radii:
+        raise BadInput("--radius", _("at least one number"), "--radius 0.9")
     if len(set(radii)) < len(radii):
         raise BadInput(f"--radius {', '.join(map(str, radii))}", _("each radius once"))
     if input not in ("noise", "none"):
@@ -267,12 +271,13 @@ class _Job:
         """The states 0 to T."""
         page: Any = {"lstm": lstm, "gru": gru}.get(self.cell, rnn)
         start = page.initial_state(p, xs.shape[1], 1)
-        if self.cell == "linear":
+        if self.cell != "linear":
+            return list(page.unroll(p, xs, start))
+        with np.errstate(over="ignore", invalid="ignore"):  # its states may explode: φ' is 1
             return list(rnn.unroll(p, xs, start, rnn.LINEAR))
-        return list(page.unroll(p, xs, start))
 
     def back(self, p: Any, prev: Any, state: Any, dh: Any, dc: Any) -> tuple[Any, Any, Any]:
-        """One step back: the gradients before the activations, and of the state one step earlier."""
+        """One step back: the gradients before the activations, and of the state before."""
         if self.cell == "lstm":
             return lstm.backward(p, prev, state, dh, dc)
         if self.cell == "gru":
@@ -287,7 +292,7 @@ class _Job:
     def measure(self, tell: Any) -> _Measured:
         """Norms by seed and step, then what is said of them."""
         logs: dict[str, list[Floats]] = {"h": [], "c": []}
-        slopes, gates, sigmas, sums = [], [], [], []
+        openness, sigmas, sums = [], [], []
         done = 0
         for group in self.groups():
             p, xs, loss = self.networks(group)
@@ -302,21 +307,21 @@ class _Job:
                     inner = da[1] if self.cell == "gru" else da
                     before = states[-1 - k].h
                     ones = np.ones((*before.shape[:-1], 1))  # the bias is the weight of a 1
-                    total.add(np.concatenate([before, ones], -1).mT @ inner, scale)
+                    with np.errstate(over="ignore", invalid="ignore"):
+                        total.add(np.concatenate([before, ones], -1).mT @ inner, scale)
                 if k % 64 == 0:
                     tell((done + k / (self.steps + 1) * len(group)) / self.seeds)
             done += len(group)
             for name, values in norms.items():
                 if values:
                     logs[name].append(np.stack(values, axis=1))  # (s, steps + 1)
-            slopes.append(self._slope(states[1:]))
-            gates.append(self._gate(states[1:]))
+            openness += self._openness(states[1:])
             d = self.hidden
             sigmas += [np.linalg.norm(W[:, -d:], 2) for W in p.W_h]
             if total is not None:
                 sums.append(total)
-        slope = _mean(slopes) if self.cell == "rnn" else None
-        gate = _mean(gates) if self.cell in ("lstm", "gru") else None
+        slope = float(np.mean(openness)) if self.cell == "rnn" else None
+        gate = float(np.mean(openness)) if self.cell in _GATES else None
         sigma = float(np.median(sigmas))
         curves = [
             self._curve("c" if name == "c" else "h", np.concatenate(found), sigma, slope, gate)
@@ -360,18 +365,19 @@ class _Job:
             if k in _SPECTRUM_STEPS or (k == last and k > 0):
                 product = (dc if self.cell == "lstm" else dh)[0]
                 found = np.linalg.svd(product, compute_uv=False)
-                swallowed = found <= found[0] * self.hidden * np.finfo(float).eps
-                found = np.where(swallowed, np.nan, found)
+                floor = found[0] * self.hidden * np.finfo(float).eps
+                found = np.where(found < floor, np.nan, found)
                 steps.append(k)
                 values.append(found * 10.0 ** scale[0])
         return Spectrum(self.cell, self.radius, _state_of(self.cell), steps, values)
 
-    def _slope(self, states: Sequence[Any]) -> Floats:
-        return np.array([np.mean((1 - s.h * s.h) ** 2) ** 0.5 for s in states])
-
-    def _gate(self, states: Sequence[Any]) -> Floats:
-        name = {"lstm": "f", "gru": "z"}.get(self.cell, "h")
-        return np.array([np.mean(getattr(s, name)) for s in states])
+    def _openness(self, states: Sequence[Any]) -> list[float]:
+        """At each step, what the cell itself lets through: its gate, or the slope of its tanh."""
+        if self.cell in _GATES:
+            return [float(np.mean(getattr(s, _GATES[self.cell]))) for s in states]
+        if self.cell == "rnn":
+            return [float(np.mean((1 - s.h * s.h) ** 2) ** 0.5) for s in states]
+        return [1.0]
 
     def _theory(self) -> float:
         """Per step: ρ; for gated cells the gate's value where all weights are zero."""
@@ -414,7 +420,10 @@ class _Job:
     def _clipped(self, sums: "Sequence[_Sum]") -> Clipped:
         assert self.clip is not None
         norms = np.concatenate([s.log10_norm() for s in sums])
-        norm, threshold = float(np.median(norms)), math.log10(self.clip)
+        norm = float(np.median(np.where(np.isnan(norms), np.inf, norms)))
+        threshold = math.log10(self.clip)
+        if norm == math.inf:
+            return Clipped(self.cell, self.radius, self.clip, norm, math.nan, math.nan, math.nan)
         factor = min(0.0, threshold - norm)  # g ← g θ/‖g‖ if ‖g‖ > θ (Pascanu et al. 2013, alg. 1)
         cosine = min(s.cosine_with_clipped(self.clip) for s in sums)
         return Clipped(self.cell, self.radius, self.clip, norm, norm + factor, factor, cosine)
@@ -432,10 +441,11 @@ class _Sum:
             self.value, self.scale = term, scale
             return
         top = np.maximum(self.scale, scale)
-        self.value = (
-            self.value * 10.0 ** (self.scale - top)[:, None, None]
-            + term * 10.0 ** (scale - top)[:, None, None]
-        )
+        with np.errstate(invalid="ignore"):
+            self.value = (
+                self.value * 10.0 ** (self.scale - top)[:, None, None]
+                + term * 10.0 ** (scale - top)[:, None, None]
+            )
         self.scale = top
 
     def log10_norm(self) -> Floats:
@@ -482,10 +492,6 @@ def _reach(logs: Floats, rate: float) -> float | None:
         return None
     limit = _FLOAT32_SMALLEST if per_step < 0 else _FLOAT32_LARGEST
     return max(float(len(logs)), math.ceil(limit / per_step))
-
-
-def _mean(parts: Sequence[Floats]) -> float:
-    return float(np.mean(np.concatenate(parts)))
 
 
 # The oracle
@@ -682,7 +688,8 @@ def _spectra(result: Vanish, height: int) -> RenderableType:
             )
         )
     note = _(
-        "Singular values of the Jacobian over k steps: largest, median, smallest (until lost in rounding)"
+        "Singular values of the Jacobian over k steps: largest, median, smallest (while float64"
+        " can tell)"
     )
     return Group(Note(note), Panels(panels, min_width=22))
 
@@ -852,6 +859,11 @@ def _clipping(clipped: Clipped, result: Vanish) -> str:
         "cosine": f"{clipped.cosine:.3f}",
         "after": power(clipped.log10_clipped),
     }
+    if math.isinf(clipped.log10_norm):
+        return _(
+            "There is nothing left to clip: the states of the {cell} have overflown, and so has the"
+            " gradient of its weights."
+        ).format(**numbers)
     if clipped.log10_factor == 0:
         return _(
             "Clipping at θ = {theta} changes nothing: the largest gradient of the weights ({cell})"

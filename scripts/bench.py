@@ -1,0 +1,105 @@
+"""Measure every command as a whole process, beside `python -c "import torch"` in the same run.
+
+    python scripts/bench.py [--runs 7] [--json] [--strict]
+
+Absolute times say more of the machine than of seqlab, so what counts is the ratio to importing
+torch. Runs are interleaved: whatever else the machine is doing falls on all rows alike. With
+--strict the exit status is 1 if a ratio is above its bar.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from seqlab import images
+from seqlab.figures.table import Column, Table
+
+SEQLAB = [sys.executable, "-m", "seqlab"]
+TORCH = "import torch"
+
+
+def rows(picture: Path) -> dict[str, tuple[list[str], float | None]]:
+    """Name of a row -> the process to run, and the largest ratio that is good enough."""
+    return {
+        TORCH: ([sys.executable, "-c", "import torch"], None),
+        "seqlab": (SEQLAB, 0.15),
+        "seqlab --help": ([*SEQLAB, "--help"], 0.15),
+        "vanish --help": ([*SEQLAB, "vanish", "--help"], None),
+        "vanish --steps 50": ([*SEQLAB, "vanish", "--steps", "50"], 0.35),
+        "vanish, 5 radii": (
+            [*SEQLAB, "vanish", *"--radius .5 --radius .9 --radius 1 --radius 1.1".split()],
+            None,
+        ),
+        "patchify, 1-megapixel PNG": ([*SEQLAB, "patchify", str(picture)], 0.35),
+        "patchify, sample": ([*SEQLAB, "patchify"], 0.35),
+        "unroll": ([*SEQLAB, "unroll"], 0.35),
+    }
+
+
+def seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env={**os.environ, "LANG": "C"})
+    return time.perf_counter() - began
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--strict", action="store_true")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "megapixel.png"
+        images.save_sample(picture, 1154, 866)
+        table = rows(picture)
+        times: dict[str, list[float]] = {name: [] for name in table}
+        for name, (command, _) in table.items():
+            seconds(command)  # once for the disk cache and the byte code
+        for _ in range(options.runs):
+            for name, (command, _bar) in table.items():
+                times[name].append(seconds(command))
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    report = [
+        {
+            "command": name,
+            "seconds": medians[name],
+            "spread": max(times[name]) - min(times[name]),
+            "ratio": medians[name] / medians[TORCH],
+            "bar": bar,
+            "good": bar is None or medians[name] / medians[TORCH] <= bar,
+        }
+        for name, (_, bar) in table.items()
+    ]
+    if options.json:
+        print(json.dumps({"runs": options.runs, "rows": report}, indent=1))
+    else:
+        Console().print(
+            Table(
+                [Column("whole process", "left"), "median s", "spread s", "ratio", "bar", ""],
+                [
+                    [
+                        str(r["command"]),
+                        f"{r['seconds']:.3f}",
+                        f"{r['spread']:.3f}",
+                        f"{r['ratio']:.3f}",
+                        "" if r["bar"] is None else f"{r['bar']:.2f}",
+                        "" if r["bar"] is None else "good" if r["good"] else "TOO SLOW",
+                    ]
+                    for r in report
+                ],
+            )
+        )
+    return int(options.strict and not all(r["good"] for r in report))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What all tests share: one call that runs a command line and returns all that came of it."""
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from seqlab import cli
+from seqlab.locale import speak
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line did."""
+
+    status: int
+    text: str
+    errors: str
+
+    @property
+    def json(self) -> Any:
+        def refuse(name: str) -> None:
+            raise AssertionError(f"{name} is not JSON")
+
+        return json.loads(self.text, parse_constant=refuse)
+
+    @property
+    def widest(self) -> int:
+        return max((cell_len(line) for line in self.text.splitlines()), default=0)
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def neutral(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test depends on the terminal or the language of whoever runs it."""
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "COLORTERM", "SEQLAB_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("SEQLAB_LANG", "en")
+    yield
+    speak("en")
+
+
+@pytest.fixture
+def seqlab(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command line in this process, at a fixed width, with its streams caught."""
+
+    def run(*arguments: str, width: int = 100, stdin: bytes = b"") -> Outcome:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        # newline="" and utf-8 as a terminal has it; the bytes are decoded strictly
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in "oe"]
+        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+            status = cli.main(arguments)
+        texts = []
+        for stream in streams:
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        return Outcome(status, *texts)
+
+    return run
