@@ -326,6 +326,7 @@ _SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"
 <style>
 .{unique_id}-matrix {{
   font-family: FONTS; font-size: {char_height}px; line-height: {line_height}px;
+  white-space: pre;
 }}
 .{unique_id}-title {{ font-family: FONTS; font-size: 18px; }}
 {styles}

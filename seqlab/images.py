@@ -292,8 +292,8 @@ def fitted(pixels: Bytes, rows: int, columns: int, how: Fit) -> Bytes:
 
 
 def sample() -> Photo:
-    """A house by a lake before mountains, drawn in 480 × 360 pixels."""
-    rows, columns = 360, 480
+    """A house by a lake before mountains, drawn in 360 × 270 pixels."""
+    rows, columns = 270, 360
     y, x = np.mgrid[0:rows, 0:columns] / rows  # y from 0 to 1, x from 0 to 4/3
     y, x = y.astype(np.float32), (x - 1 / 6).astype(np.float32)  # the middle square: x in 0 .. 1
     canvas = _blend((0.16, 0.38, 0.78), (0.98, 0.82, 0.66), np.clip(y / 0.6, 0, 1) ** 1.3)

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _MINIMUM_PLOT = 12
 _HUGE, _TINY = 8e307, 1e-290  # ends of an axis, so that their distance is a number and not zero
+_HUGE_POWER = 1e9
 _BAND = 0.28  # opacity
 _CHUNK = 4096  # strokes drawn at a time, to bound the memory
 
@@ -159,7 +160,8 @@ class Curves:
         else:
             finite = np.concatenate([v[np.isfinite(v)] for v in values if v is not None])
             low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-        low, high = max(float(low), -_HUGE), min(float(high), _HUGE)
+        most = _HUGE if scale == "linear" else _HUGE_POWER
+        low, high = max(float(low), -most), min(float(high), most)
         if not high - low > max(1e-12 * max(abs(low), abs(high)), _TINY):
             pad = 0.5 if scale != "linear" or abs(low) < _TINY else abs(low) / 2
             low, high = low - pad, high + pad
@@ -466,10 +468,12 @@ def decade_ticks(low: float, high: float, room: float) -> list[tuple[float, str]
         return [(place, text) for place, text in places if low <= place <= high]
     if first > last:  # less than a decade, and no float can say where
         return [(low, glyphs.power(low)), (high, glyphs.power(high))]
-    step = 1
-    for step in (1, 2, 3, 5, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000):
-        if (last - first) / step <= max(1.0, room):
-            break
+    step = next(
+        m * 10**k
+        for k in range(12)
+        for m in (1, 2, 3, 5)
+        if last - first <= m * 10**k * max(1, room)
+    )
     exponents = range(math.ceil(first / step) * step, last + 1, step)
     plain = first >= -3 and last <= 4
     return [(float(e), f"{10.0**e:g}" if plain else f"1e{e}") for e in exponents]

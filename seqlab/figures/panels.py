@@ -113,7 +113,9 @@ def _lines(
     console: Console, options: ConsoleOptions, renderable: RenderableType, width: int
 ) -> Lines:
     """What `renderable` draws into `width` columns, each line padded or cropped to them."""
-    return console.render_lines(_harmless(renderable, options), options.update(width=width, height=None))
+    return console.render_lines(
+        _harmless(renderable, options), options.update(width=width, height=None)
+    )
 
 
 def _title(console: Console, options: ConsoleOptions, title: str, width: int) -> Segment:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.text import Text
 
 from seqlab.book import gru, lstm, rnn
 from seqlab.figures.curves import Curves, Line
@@ -44,8 +45,9 @@ _EQUATIONS = {
 }
 _FORMULAS = {"rnn": "2d² + d", "lstm": "8d² + 4d", "gru": "6d² + 6d"}
 _KERNEL = 3
-_WATCHED = 3  # weights that are looked at one by one while the text is read
+_WATCHED = 2  # weights that are looked at one by one while the text is read
 _CHECKSUM_BYTES = 2e9  # to be summed in one run at the most: beyond, not every step is checked
+_TALLEST, _WIDEST = 16, 8  # rows of a picture, columns of a cell in it
 _ROUNDING = 1e-12  # below this share of the first distance nothing is fitted
 
 
@@ -121,7 +123,7 @@ class Unroll(Result):
     states: Floats
     trace: Floats = field(metadata={"json": False})
     cell_trace: Floats | None = field(metadata={"json": False})  # the LSTM's c, (t, d)
-    watched: Floats = field(metadata={"json": False})  # some weights, read at every step (t, 3)
+    watched: Floats = field(metadata={"json": False})  # two weights, read at every step (t, 2)
     readings: list[str] = field(metadata={"json": False})  # first checksum to last
     W_x: Floats = field(metadata={"json": False})
     W_h: Floats = field(metadata={"json": False})
@@ -482,30 +484,30 @@ def show(result: Unroll, detail: bool = False) -> RenderableType:
 
 def _weights(result: Unroll) -> RenderableType:
     """A picture of the recurrent weights, its rows beside the units that they make."""
-    d, blocks = result.hidden, _BLOCKS[result.cell]
-    name = _("the weights Wₕ, drawn once")
+    blocks = _BLOCKS[result.cell]
+    source = _("from unit")
     if len(blocks) > 1:
-        name = _("block {block} of the weights Wₕ").format(block=blocks[_CANDIDATE[result.cell]])
-    ticks = [str(i + 1) if i % 5 == 4 or i == 0 else "" for i in range(d)]
+        source += " " + _("(Wₕ, block {block} of {blocks})").format(
+            block=blocks[_CANDIDATE[result.cell]], blocks=blocks
+        )
     picture = Heatmap(
         _block(result.W_h, result.cell).T,
-        rows=_unit_names(d),
-        columns=ticks,
+        rows=_unit_names(result.hidden),
         row_axis=_("to unit"),
-        column_axis=_("from unit"),
+        column_axis=source if len(blocks) > 1 else source + " (Wₕ)",
         colours="diverging",
         numbers=False,
-        max_height=16,
+        max_height=_TALLEST,
         cell_width=2,
     )
-    applied = ngettext("applied {n} time", "applied {n} times", result.length)
+    applied = ngettext("applied {n} time.", "applied {n} times.", result.length)
     lines = [
-        name,
-        _("ONE cell: {n} numbers").format(n=count(result.parameters.cell)),
+        _("Random and untrained (ρ = {rho});").format(rho=f"{result.radius:g}"),
         applied.format(n=count(result.length)),
-        _("random, untrained (ρ = {rho})").format(rho=f"{result.radius:g}"),
+        _("What it was at each step:"),
     ]
-    return Group(picture, *map(Note, lines))
+    head = _("One cell: {n} weights").format(n=count(result.parameters.cell))
+    return Group(Title(head), picture, *map(Note, lines))
 
 
 def _unit_names(d: int) -> list[str]:
@@ -525,21 +527,24 @@ class _Reading:
         result = self.result
         names = _unit_names(result.hidden)
         room = max(1, options.max_width - len(names[-1]) - 1)
-        yield _heat(result, result.trace, _("unit of h"), room)
-        by = math.ceil(result.length / room)
+        heat = _heat(result, result.trace, _("state h, unit"), room)
+        if not heat.columns:
+            yield Text()  # so that the rows stand beside those of the weights
+        yield heat
+        watched = result.watched[:: math.ceil(result.length / room)].T
         marks = [reading[:4] for reading in result.readings]
         fits = result.checksum_readings == result.length and room // result.length >= 5
-        watched = result.watched[::by].T
         yield Heatmap(
             watched,
             rows=["w".rjust(len(names[-1]))] * len(watched),
             columns=marks if fits else (),
-            column_axis=_("{n} of the weights and the CRC-32 of all: {first} … {last}").format(
-                n=len(watched), first=result.readings[0], last=result.readings[-1]
+            column_axis=_("two weights, CRC-32 of all: {first} … {last}").format(
+                first=result.readings[0], last=result.readings[-1]
             ),
             colours="diverging",
             numbers=False,
             bar=False,
+            cell_width=_WIDEST,
         )
 
 
@@ -560,8 +565,8 @@ def _heat(result: Unroll, values: Floats, what: str, room: int) -> Heatmap:
         column_axis=across,
         colours="diverging",
         numbers=False,
-        max_height=16,
-        cell_width=8,
+        max_height=_TALLEST,
+        cell_width=_WIDEST,
     )
 
 
@@ -675,7 +680,6 @@ def _sharing(result: Unroll) -> str:
     numbers = {
         "moved": count(result.moved),
         "steps": count(result.length),
-        "n": count(result.parameters.cell),
         "crc": result.checksums[0],
         "kinds": count(len(result.checksums)),
         "readings": count(result.checksum_readings),
@@ -688,8 +692,8 @@ def _sharing(result: Unroll) -> str:
     if len(result.checksums) > 1:
         return (state + _("; and the weights changed too: {kinds} checksums.")).format(**numbers)
     weights = ngettext(
-        ", the weights at none: {n} numbers, CRC-32 {crc} at the {readings} reading.",
-        ", the weights at none: {n} numbers, CRC-32 {crc} at all {readings} readings.",
+        ", the weights at none: CRC-32 {crc} at the {readings} reading.",
+        ", the weights at none: CRC-32 {crc} at all {readings} readings.",
         result.checksum_readings,
     )
     return (state + weights).format(**numbers)
@@ -713,7 +717,7 @@ def _price(result: Unroll) -> str:
 
 
 def _remembering(result: Unroll) -> str:
-    """Whether the two texts drift back together, and how fast."""
+    """Whether the states of the two texts drift back together, and how fast."""
     rest = result.length - result.change
     numbers = {
         "swap": _swap(result),
@@ -721,24 +725,24 @@ def _remembering(result: Unroll) -> str:
         "left": "" if result.left is None else number(result.left),
         "life": "" if result.half_life is None else number(result.half_life),
         "merged": count(result.merged or 0),
-        "later": ngettext("{n} character later", "{n} characters later", rest).format(n=count(rest)),
+        "on": ngettext("{n} character on", "{n} characters on", rest).format(n=count(rest)),
         "rho": f"{result.radius:g}",
     }
     if result.left is None:
         text = _("Changing character {change} ({swap}) leaves no trace: the states are equal.")
     elif rest == 0:
-        text = _("The changed character ({swap}) is the last: nothing follows that could wash it out.")
+        text = _("The changed character ({swap}) is the last: nothing follows that could fade it.")
     elif result.merged is not None:
-        text = _("Forgotten: from character {merged} on, the change of character {change} ({swap})")
-        text += _(" has left no bit of difference; half of it went every {life} characters.")
+        text = _("The changed letter is forgotten: from character {merged} on the two states are equal")
+        text += _(" to the last bit (half-life {life} characters).")
     elif result.left < 0.1 and result.half_life is not None:
-        text = _("The texts drift back together: {later}, {left} of the difference is left ({swap});")
-        text += _(" half of it goes every {life} characters.")
+        text = _("The two states drift together: {on}, {left} of the gap is left")
+        text += _(" (half-life {life} characters).")
     elif result.left < 0.9:
-        text = _("The changed letter ({swap}) still shows: {later}, {left} of the difference is left.")
+        text = _("The changed letter still shows: {on}, {left} of the gap between the states is left.")
     else:
-        text = _("The texts stay apart (ρ = {rho}): {later}, the states differ {left} times as much as")
-        text += _(" right after the change ({swap}).")
+        text = _("The two states stay apart (ρ = {rho}): {on}, the gap is {left} times what it was")
+        text += _(" right after the change.")
     return text.format(**numbers)
 
 

@@ -55,7 +55,7 @@ VALUES = {
 def figures_of(values, text):
     """Every figure, of these numbers and with this text wherever text may stand."""
     number, values = len(values), np.array(values)
-    finite = np.nan_to_num(values / (np.abs(values).max(initial=0.0) or 1), posinf=1, neginf=0)
+    grey = (np.nan_to_num(values) > 0) * 0.7
     return {
         **{
             f"curves {x} {y}": Curves(
@@ -88,7 +88,7 @@ def figures_of(values, text):
             )
             for scale in ("linear", "log")
         },
-        "picture": Picture(abs(finite)[:, None].repeat(2, axis=1).clip(0, 1), title=text),
+        "picture": Picture(grey[:, None].repeat(2, axis=1), title=text),
         "panels": Panels([(text, Bars([text] * number, values)), (text, text)]),
         "beside": Beside(text, Heatmap(values[None])),
         "flow": Flow([Box(text, text, text), Arrow(text), *([Box(text)] * 3)]),

@@ -1,0 +1,852 @@
+"""What does a transformer see of a picture? A sentence: one token for every patch.
+
+The picture is cut into squares; each is flattened, multiplied by one and the same matrix, and set
+in a row behind a class token, with its position added (Dosovitskiy et al. 2020, eq. 1). Nothing is
+trained here: the projection is drawn at random, or is the picture's own principal components.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from seqlab import images
+from seqlab.book import conv, positions, vit
+from seqlab.figures.flow import Arrow, Box, Flow
+from seqlab.figures.glyphs import count, number
+from seqlab.figures.heatmap import Heatmap
+from seqlab.figures.palette import sequential
+from seqlab.figures.panels import Beside
+from seqlab.figures.picture import Picture
+from seqlab.figures.prose import Note, Title
+from seqlab.figures.table import Column, Table
+from seqlab.lab import BadInput, Check, Question, Result, Seed, require
+from seqlab.locale import N_, _
+
+Floats = NDArray[np.float64]
+Projection = Literal["random", "pca"]
+Positions = Literal["2d", "1d", "random"]
+
+_CHANNELS = 3
+_LARGEST_SIDE, _LARGEST_PATCH = 4096, 512
+_MOST_TOKENS = 2**16
+_MOST_NUMBERS = 2**25  # in one array: 256 megabytes
+_COMPARED = (8, 16, 32)  # patch sides whose cost is told besides the chosen one
+_KINDS = {
+    "2d": N_("2d: sines of its row and of its column (MoCo v3, MAE)"),
+    "1d": N_("1d: sines of its place in the sequence (Vaswani et al.)"),
+    "random": N_("random: N(0, 0.02²), with which a ViT begins"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file: `path` is null for the built-in sample; size in pixels, upright; Pillow's mode."""
+
+    path: str | None
+    width: int
+    height: int
+    mode: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one attention layer costs at this patch side; all null where it does not divide.
+
+    `scores` is (N + 1)², one number for every pair of tokens. Multiply-adds at width D: q, k, v and
+    the output need `macs_projections` = 4 (N + 1) D², scores and weighted sum `macs_attention` =
+    2 (N + 1)² D.
+    """
+
+    patch: int
+    grid: list[int] | None
+    sequence: int | None
+    scores: int | None
+    macs_projections: int | None
+    macs_attention: int | None
+
+    @property
+    def macs(self) -> int:
+        """Both together."""
+        return (self.macs_projections or 0) + (self.macs_attention or 0)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Cosines between the position embedding of patch `patch` and those of all, in the grid.
+
+    `beside` is their mean over the (up to four) patches that share a side with it, `elsewhere` over
+    all others; null where there are none.
+    """
+
+    patch: int
+    row: int
+    column: int
+    cosines: Floats
+    beside: float | None
+    elsewhere: float | None
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The picture from `dim` principal components a patch.
+
+    `rank` is the number of components that carry anything, `variance_kept` a share of 1 (null if
+    all patches are equal), `rmse` in grey levels of 255, over all pixels and channels.
+    """
+
+    rank: int
+    variance_kept: float | None
+    rmse: float
+    pixels: images.Bytes = field(metadata={"json": False})
+
+
+@dataclass(frozen=True)
+class Patchify(Result):
+    """A picture as tokens.
+
+    `size` is one number for a square, else [height, width]; `grid` is [rows, columns], `sequence`
+    counts the class token too. `round_trip` is the largest difference between the picture and the
+    one put together again from its patches; `convolution` that between the tokens and a strided
+    convolution of the picture. `first` holds the first eight numbers of [CLS] and of the first
+    three tokens of z₀. `fitting` says how the picture was brought to size.
+    """
+
+    image: Source
+    notes: list[str]
+    fitting: str
+    size: int | list[int]
+    patch: int
+    grid: list[int]
+    tokens: int
+    patch_values: int
+    dim: int
+    sequence: int
+    projection: Projection
+    positions: Positions
+    order: bool
+    seed: int
+    parameters: int
+    round_trip: float
+    convolution: float
+    rebuilt: Rebuilt | None
+    likeness: Likeness
+    cost: list[Cost]
+    first: Floats
+    pixels: images.Bytes = field(metadata={"json": False})
+    embedded: Floats = field(metadata={"json": False})  # [x_cls; x₁E; ...; x_N E]: (N + 1, D)
+    pos: Floats = field(metadata={"json": False})  # E_pos: (N + 1, D)
+
+
+def run(
+    image: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="IMAGE", help=N_("A picture file; without, a sample that seqlab draws.")
+        ),
+    ] = None,
+    *,
+    patch: Annotated[
+        int, typer.Option(min=1, max=_LARGEST_PATCH, help=N_("Side of a patch, in pixels."))
+    ] = 16,
+    size: Annotated[
+        str,
+        typer.Option(
+            metavar="N|WxH|own",
+            help=N_("Pixels that the picture is brought to: 224, 320x192, or its own."),
+        ),
+    ] = "224",
+    fit: Annotated[
+        images.Fit,
+        typer.Option(
+            help=N_("How: scale and keep the middle, ignore the proportions, or fill up with grey.")
+        ),
+    ] = "crop",
+    nearest: Annotated[
+        bool,
+        typer.Option(
+            "--nearest", help=N_("If the patch does not divide the size, take the nearest it does.")
+        ),
+    ] = False,
+    dim: Annotated[int, typer.Option(min=1, max=4096, help=N_("Width D of a token."))] = 64,
+    projection: Annotated[
+        Projection,
+        typer.Option(help=N_("E drawn at random, or the patches' own principal components.")),
+    ] = "random",
+    positions: Annotated[
+        Positions,
+        typer.Option(help=N_("E_pos: sines of row and column, sines in sequence, or random.")),
+    ] = "2d",
+    at: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help=N_("Patch whose position is compared with all; else a middle one.")
+        ),
+    ] = None,
+    order: Annotated[
+        bool, typer.Option("--order", help=N_("Draw the picture large, with every token's number."))
+    ] = False,
+    seed: Seed = 0,
+) -> Patchify:
+    """Turn a picture into the sequence that a Vision Transformer reads.
+
+    Pixels are scaled to −1 .. 1 before they are projected. `size` is a number for a square, WIDTHx-
+    HEIGHT, or "own" for the picture's own size.
+
+    Raises:
+        BadInput: no readable picture, a size that the patch does not divide, a number out of range.
+    """
+    require(patch, "patch", 1, _LARGEST_PATCH)
+    require(dim, "dim", 1, 4096)
+    require(seed, "seed", 0)
+    for name, value, known in (
+        ("fit", fit, ("crop", "stretch", "pad")),
+        ("projection", projection, ("random", "pca")),
+        ("positions", positions, tuple(_KINDS)),
+    ):
+        if value not in known:
+            raise BadInput(f"--{name} {value}", _("one of {all}").format(all=", ".join(known)))
+    wanted = _size(str(size))
+    if wanted is not None:
+        wanted = _divisible(wanted, patch, nearest)
+    photo = images.sample() if image is None else images.read(image, wanted and max(wanted))
+    if wanted is None:
+        own = photo.pixels.shape[:2]
+        require_side = max(own)
+        if require_side > _LARGEST_SIDE:
+            raise BadInput(
+                f"--size own: {photo.width} × {photo.height}",
+                _("at most {n} pixels a side").format(n=_LARGEST_SIDE),
+                "--size 1024",
+            )
+        wanted = _divisible((own[0], own[1]), patch, nearest)
+    height, width = wanted
+    rows, columns = height // patch, width // patch
+    n, values = rows * columns, _CHANNELS * patch * patch
+    _affordable(n, values, dim)
+    looked_at = (rows // 2) * columns + columns // 3 + 1 if at is None else at
+    if not 1 <= looked_at <= n:
+        raise BadInput(f"--at {at}", _("the number of a patch, 1 to {n}").format(n=n))
+
+    pixels = images.fitted(photo.pixels, height, width, fit)
+    x = np.moveaxis(pixels, 2, 0) / 127.5 - 1  # (c, n1 p, n2 p)
+    patches = vit.patchify(x, patch)
+    whole = vit.unpatchify(patches, patch, rows, columns)
+    drawn, rebuilt = _parameters(patches, rows, columns, patch, dim, projection, positions, seed)
+    projected = vit.project(drawn, patches)
+    z = vit.embed(drawn, patches)
+    return Patchify(
+        image=Source(photo.path, photo.width, photo.height, photo.mode),
+        notes=photo.notes,
+        fitting=_fitting(photo, height, width, fit),
+        size=height if height == width else [height, width],
+        patch=patch,
+        grid=[rows, columns],
+        tokens=n,
+        patch_values=values,
+        dim=dim,
+        sequence=len(z),
+        projection=projection,
+        positions=positions,
+        order=order,
+        seed=seed,
+        parameters=sum(int(np.size(a)) for a in drawn),
+        round_trip=float(np.abs(whole - x).max()),
+        convolution=float(np.abs(_convolved(drawn, x, patch) - projected).max()),
+        rebuilt=rebuilt,
+        likeness=_likeness(drawn.pos[1:], rows, columns, looked_at),
+        cost=[_cost(height, width, p, dim) for p in sorted({*_COMPARED, patch})],
+        first=z[:4, :8],
+        pixels=pixels,
+        embedded=vit.prepend_class(drawn, projected),
+        pos=drawn.pos,
+    )
+
+
+# What may be asked for
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """(height, width) of "224" or "320x192"; None for "own"."""
+    if text.strip().lower() == "own":
+        return None
+    found = re.fullmatch(r"\s*([0-9]{1,6})(?:\s*[x×X]\s*([0-9]{1,6}))?\s*", text)
+    if found is None:
+        raise BadInput(
+            f"--size {text}", _("a number, WIDTHxHEIGHT, or own"), "--size 224, --size 320x192"
+        )
+    width, height = int(found[1]), int(found[2] or found[1])
+    if not (1 <= min(width, height) and max(width, height) <= _LARGEST_SIDE):
+        raise BadInput(
+            f"--size {text}", _("from 1 to {n} pixels a side").format(n=_LARGEST_SIDE), "--size 224"
+        )
+    return height, width
+
+
+def _divisible(size: tuple[int, int], patch: int, nearest: bool) -> tuple[int, int]:
+    """The size, if the patch divides it; the nearest such size, if that is asked for."""
+    if all(side % patch == 0 for side in size):
+        return size
+    best = tuple(max(patch, (side + patch // 2) // patch * patch) for side in size)
+    if nearest and max(best) <= _LARGEST_SIDE:
+        return best[0], best[1]
+    sides = " × ".join(str(side) for side in reversed(size))
+    offers = []
+    for side in dict.fromkeys(reversed(size)):
+        below = side // patch * patch
+        offers += [m for m in (below, below + patch) if m and side % patch]
+    raise BadInput(
+        _("--size {size} cannot be cut into patches of {patch}").format(size=sides, patch=patch),
+        _("multiples of {patch} such as {sizes}").format(
+            patch=patch, sizes=", ".join(map(str, sorted(set(offers))))
+        ),
+        _("--nearest, for {size}").format(size="x".join(str(side) for side in reversed(best))),
+    )
+
+
+def _affordable(n: int, values: int, dim: int) -> None:
+    if n > _MOST_TOKENS:
+        raise BadInput(
+            _("{n} patches").format(n=count(n)),
+            _("at most {most}").format(most=count(_MOST_TOKENS)),
+            _("a larger --patch or a smaller --size"),
+        )
+    needed = max(n, values) * dim
+    if needed > _MOST_NUMBERS:
+        raise BadInput(
+            _("--dim {dim} needs arrays of {n} numbers").format(dim=dim, n=count(needed)),
+            _("at most {most}").format(most=count(_MOST_NUMBERS)),
+            _("a smaller --dim"),
+        )
+
+
+def _fitting(photo: images.Photo, height: int, width: int, fit: images.Fit) -> str:
+    """How the picture was brought to size, in words."""
+    if (photo.height, photo.width) == (height, width):
+        return _("as it is")
+    if fit == "stretch":
+        return _("stretched to {w} × {h}").format(w=width, h=height)
+    if fit == "pad":
+        return _("scaled to fit {w} × {h}, the rest grey").format(w=width, h=height)
+    if photo.width * height == photo.height * width:
+        return _("scaled to {w} × {h}").format(w=width, h=height)
+    return _("scaled to cover {w} × {h}, its middle kept").format(w=width, h=height)
+
+
+# The parameters of eq. 1
+
+
+def _parameters(
+    patches: Floats,
+    rows: int,
+    columns: int,
+    patch: int,
+    dim: int,
+    projection: Projection,
+    kind: Positions,
+    seed: int,
+) -> tuple[vit.Embedding, Rebuilt | None]:
+    """E, b, the class token and the positions; for principal components what they keep."""
+    n, values = patches.shape
+    rebuilt = None
+    if projection == "random" or kind == "random":
+        drawn = vit.init(np.random.default_rng(seed), _CHANNELS, patch, n, dim)
+    else:
+        drawn = vit.Embedding(
+            np.zeros((values, dim)), np.zeros(dim), np.zeros(dim), np.zeros((n + 1, dim))
+        )
+    if projection == "pca":
+        E, b, rank, kept = _components(patches, dim)
+        drawn = drawn._replace(E=E, b=b)
+        again = patches.mean(axis=0) + vit.project(drawn, patches) @ E.T
+        rmse = 127.5 * float(np.sqrt(np.mean((again - patches) ** 2)))
+        picture = vit.unpatchify(again, patch, rows, columns) * 127.5 + 127.5
+        shown = np.rint(np.clip(np.moveaxis(picture, 0, 2), 0, 255)).astype(np.uint8)
+        rebuilt = Rebuilt(rank, kept, rmse, shown)
+    if kind == "2d":  # the class token is nowhere: zeros, as in MAE
+        grid = positions.grid_sinusoidal(rows, columns, -(-dim // 4) * 4)[:, :dim]
+        drawn = drawn._replace(pos=np.concatenate([np.zeros((1, dim)), grid]))
+    elif kind == "1d":
+        drawn = drawn._replace(pos=positions.sinusoidal(n + 1, dim + dim % 2)[:, :dim])
+    return drawn, rebuilt
+
+
+def _components(patches: Floats, dim: int) -> tuple[Floats, Floats, int, float | None]:
+    """The first principal components as E, b that centres, their number, the variance they keep.
+
+    Patches span at most min(N − 1, P²C) directions: columns of E beyond these stay zero. The sign
+    of a component is free; the largest of its weights is made positive.
+    """
+    n, values = patches.shape
+    mean = patches.mean(axis=0)
+    centred = patches - mean
+    if n > values:  # the triangle of a QR has the same singular values, and fewer rows
+        centred = np.linalg.qr(centred, mode="r")
+    _u, s, vt = np.linalg.svd(centred, full_matrices=False)
+    carrying = int((s > s[0] * max(n, values) * np.finfo(float).eps).sum()) if s[0] > 0 else 0
+    rank = min(dim, carrying)
+    top = vt[:rank]
+    peaks = np.abs(top).argmax(axis=1)
+    signs = np.sign(top[np.arange(rank), peaks])
+    E = np.zeros((values, dim))
+    E[:, :rank] = (top * signs[:, None]).T
+    total = float((s * s).sum())
+    kept = float((s[:rank] ** 2).sum()) / total if carrying else None
+    return E, -mean @ E, rank, kept
+
+
+def _convolved(q: vit.Embedding, x: Floats, patch: int) -> Floats:
+    """The tokens by a convolution whose stride is as large as its kernel; x (c, n1 p, n2 p)."""
+    kernel = vit.as_kernel(q.E, x.shape[0], patch)
+    y = conv.conv2d(x[None], kernel, q.b, stride=patch)[0]
+    return np.asarray(y.reshape(len(y), -1).T)
+
+
+def _likeness(pos: Floats, rows: int, columns: int, patch: int) -> Likeness:
+    row, column = divmod(patch - 1, columns)
+    lengths = np.sqrt((pos * pos).sum(axis=1))
+    cosines = (pos @ pos[patch - 1]) / np.maximum(lengths * lengths[patch - 1], 1e-300)
+    cosines = cosines.reshape(rows, columns)
+    y, x = np.indices((rows, columns))
+    steps = np.abs(y - row) + np.abs(x - column)
+    beside, elsewhere = cosines[steps == 1], cosines[steps > 1]
+    return Likeness(
+        patch,
+        row + 1,
+        column + 1,
+        cosines,
+        float(beside.mean()) if beside.size else None,
+        float(elsewhere.mean()) if elsewhere.size else None,
+    )
+
+
+def _cost(height: int, width: int, patch: int, dim: int) -> Cost:
+    if height % patch or width % patch:
+        return Cost(patch, None, None, None, None, None)
+    rows, columns = height // patch, width // patch
+    n = rows * columns + 1
+    return Cost(patch, [rows, columns], n, n * n, 4 * n * dim**2, 2 * n * n * dim)
+
+
+# The oracle
+
+
+def check(
+    image: str | None = None,
+    *,
+    patch: int = 16,
+    size: str = "224",
+    fit: images.Fit = "crop",
+    nearest: bool = False,
+    dim: int = 64,
+    projection: Projection = "random",
+    positions: Positions = "2d",
+    at: int | None = None,
+    order: bool = False,
+    seed: int = 0,
+) -> list[Check]:
+    """Projection and convolution against torch's, on this picture and on coloured noise."""
+    import torch
+
+    result = run(
+        image,
+        patch=patch,
+        size=size,
+        fit=fit,
+        nearest=nearest,
+        dim=dim,
+        projection=projection,
+        positions=positions,
+        at=at,
+        order=order,
+        seed=seed,
+    )
+    rng = np.random.default_rng([seed, 1])
+    noise = rng.normal(size=(_CHANNELS, 2 * patch, 3 * patch))
+    checks = []
+    for name, x in (
+        (_("this picture"), np.moveaxis(result.pixels, 2, 0) / 127.5 - 1),
+        (_("coloured noise of 2 × 3 patches"), noise),
+    ):
+        rows, columns = x.shape[1] // patch, x.shape[2] // patch
+        patches = vit.patchify(x, patch)
+        q, _rebuilt = _parameters(patches, rows, columns, patch, dim, projection, positions, seed)
+        q = q._replace(b=q.b + rng.normal(size=dim), cls=rng.normal(size=dim))  # no zero hides
+        kernel = torch.tensor(np.ascontiguousarray(q.E.T)).reshape(dim, _CHANNELS, patch, patch)
+        y = torch.nn.functional.conv2d(
+            torch.tensor(x)[None], kernel, torch.tensor(q.b), stride=patch
+        )
+        tokens = y.flatten(2).transpose(1, 2)
+        z = torch.cat([torch.tensor(q.cls)[None, None], tokens], 1) + torch.tensor(q.pos)
+        whole = vit.unpatchify(patches, patch, rows, columns)
+        for what, ours, theirs, tolerance in (
+            (_("patches × E and torch's conv2d"), vit.project(q, patches), tokens[0], 1e-9),
+            (_("the page's convolution and torch's"), _convolved(q, x, patch), tokens[0], 1e-9),
+            (_("z₀ and torch's"), vit.embed(q, patches), z[0], 1e-9),
+            (_("the picture from its patches"), whole, x, 0.0),
+        ):
+            error = float(np.abs(ours - np.asarray(theirs)).max())
+            checks.append(Check(f"{what}, {name}", error, tolerance))
+    return checks
+
+
+# The screen
+
+
+def show(result: Patchify, detail: bool = False) -> RenderableType:
+    """The picture in patches beside the tokens they became, and what attention will cost."""
+    title = Title(
+        _("What does a transformer see of a picture?"), "z₀ = [x_cls; x₁E; x₂E; …; x_N E] + E_pos"
+    )
+    parts: list[RenderableType] = [title, _flow(result)]
+    if result.order:
+        parts.append(_numbered(result))
+    elif result.rebuilt is not None:
+        parts += [_originals(result, result.rebuilt), Beside(_strips(result, 3), _alike(result))]
+    else:
+        right = Group(_strips(result, 9), _alike(result))
+        parts.append(Beside(_cut(result), right))
+    if detail or not (result.order or result.rebuilt):
+        parts.append(_costs(result))
+    if detail:
+        parts += _details(result)
+    return Group(*parts)
+
+
+def _flow(result: Patchify) -> Flow:
+    rows, columns = result.pixels.shape[:2]
+    p = result.patch
+    return Flow(
+        [
+            Box("H×W×C", f"{rows}×{columns}×{_CHANNELS}", _("picture")),
+            Arrow(_("cut")),
+            Box("N×(P²C)", f"{result.tokens}×{result.patch_values}", f"{p}×{p}×{_CHANNELS}"),
+            Arrow("× E"),
+            Box("N×D", f"{result.tokens}×{result.dim}", _("tokens"), key="vit"),
+            Arrow("[CLS], + E_pos"),
+            Box("(N+1)×D", f"{result.sequence}×{result.dim}", _("the sentence z₀"), key="vit"),
+        ]
+    )
+
+
+def _named(result: Patchify) -> str:
+    name = _("sample picture") if result.image.path is None else result.image.path
+    return f"{name}, {result.image.width} × {result.image.height} {result.image.mode}"
+
+
+def _cut(result: Patchify) -> RenderableType:
+    """The picture with its grid; the patch whose position is looked at has a frame."""
+    rows, columns = result.grid
+    head = _("{rows} × {columns} patches of {p} × {p}").format(
+        rows=rows, columns=columns, p=result.patch
+    )
+    return Picture(
+        result.pixels,
+        grid=(rows, columns),
+        max_width=60,
+        max_height=22,
+        numbers=False,
+        title=head,
+        highlight=result.likeness.patch,
+    )
+
+
+def _numbered(result: Patchify) -> RenderableType:
+    """The picture large enough that every token's number can be read."""
+    rows, columns = result.grid
+    digits = max(2, len(str(result.tokens)))
+    title = _("The order of the tokens: row by row, from the upper left")
+    return Picture(
+        result.pixels,
+        grid=(rows, columns),
+        numbers=True,
+        max_width=300,
+        max_height=max(29, -(-(rows * (digits + 1) + 1) // 2)),
+        title=title,
+        highlight=result.likeness.patch,
+    )
+
+
+def _originals(result: Patchify, rebuilt: Rebuilt) -> RenderableType:
+    """The picture, and beside it what is left of it in D numbers a patch."""
+    again = Picture(
+        rebuilt.pixels,
+        max_width=44,
+        max_height=22,
+        title=_("rebuilt from {d} of {k} numbers a patch: RMSE {e} of 255").format(
+            d=rebuilt.rank, k=result.patch_values, e=number(rebuilt.rmse)
+        ),
+    )
+    return Beside(_cut(result), again)
+
+
+def _strips(result: Patchify, most: int) -> RenderableType:
+    """The first tokens and the last: the patch, its number, and the values it became."""
+    n = result.tokens
+    head = list(range(1, n + 1)) if n <= most else list(range(1, most - 1))
+    tail = [] if n <= most else [n]
+    labels = ["[CLS]", *map(str, head)]
+    values = [result.embedded[0], *(result.embedded[i] for i in head)]
+    if tail:
+        labels += ["…", str(n)]
+        values += [np.full(result.dim, np.nan), result.embedded[n]]
+    shown = np.abs(result.embedded[1:])
+    limit = float(np.quantile(shown, 0.98)) or float(shown.max()) or 1.0
+    strips = Heatmap(
+        np.stack(values),
+        rows=labels,
+        colours="diverging",
+        limits=(-limit, limit),
+        numbers=False,
+        cell_width=3,
+    )
+    stack: list[RenderableType] = [Text(""), _thumbnails(result, head)]
+    if tail:
+        stack += [Text(""), _thumbnails(result, tail)]
+    title = _("the sentence: [CLS] and {n} tokens of {d} numbers").format(n=n, d=result.dim)
+    return Group(Title(title), Beside(Group(*stack), strips, left_width=4, gap=1))
+
+
+def _thumbnails(result: Patchify, numbers: Sequence[int]) -> Picture:
+    """Patches one below the other, each as wide as four characters and as high as one."""
+    p, columns = result.patch, result.grid[1]
+    tiles = []
+    for i in numbers:
+        row, column = divmod(i - 1, columns)
+        tile = result.pixels[row * p : (row + 1) * p, column * p : (column + 1) * p]
+        tiles.append(images.fitted(tile, 2, 4, "stretch"))
+    return Picture(np.concatenate(tiles), max_width=4, max_height=len(numbers))
+
+
+def _alike(result: Patchify) -> RenderableType:
+    """How alike the positions are: one patch against all others, in the picture's grid."""
+    found = result.likeness
+    low, high = float(found.cosines.min()), float(found.cosines.max())
+    share = (found.cosines - low) / ((high - low) or 1.0)
+    text = _(
+        "Cosine of the position of patch {patch} (framed) with all others, {low} dark to {high}"
+        " bright. {kind}; a trained ViT learns its own."
+    ).format(
+        patch=found.patch,
+        low=_cosine(low),
+        high=_cosine(high),
+        kind=_(_KINDS[result.positions]),
+    )
+    picture = Picture(sequential(share), max_width=20, max_height=7)
+    return Group(Title(_("+ E_pos: which positions are alike?")), Beside(picture, Note(text)))
+
+
+def _cosine(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _costs(result: Patchify) -> Table:
+    rows, keys = [], []
+    own = next(c for c in result.cost if c.patch == result.patch)
+    for c in result.cost:
+        side = f"{c.patch} × {c.patch}"
+        keys.append("vit" if c is own else "")
+        if c.grid is None or c.sequence is None or c.scores is None:
+            rows.append([side, _("does not divide the size"), "", "", "", ""])
+            continue
+        rows.append(
+            [
+                side,
+                f"{c.grid[0]} × {c.grid[1]}",
+                count(c.sequence),
+                count(c.scores),
+                _millions(c.macs),
+                _times(c.macs / own.macs),
+            ]
+        )
+    headers = [
+        _("grid"),
+        _("tokens N + 1"),
+        _("attention scores (N+1)²"),
+        _("MACs of one layer, D = {d}").format(d=result.dim),
+        _("against {p}").format(p=result.patch),
+    ]
+    return Table([Column(_("patch"), "left"), *headers], rows, keys=keys)
+
+
+def _millions(macs: int) -> str:
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if macs >= size:
+            return f"{number(macs / size, 3)} {unit}"
+    return str(macs)
+
+
+def _times(ratio: float) -> str:
+    return f"{number(ratio, 2 if ratio < 100 else 3)} ×"
+
+
+def _details(result: Patchify) -> list[RenderableType]:
+    """Facts of the file, the parts of z₀ one by one, and how alike all positions are."""
+    facts = [_named(result), result.fitting, *result.notes]
+    q = _("E, b, [CLS] and E_pos: {n} parameters.").format(n=count(result.parameters))
+    trip = _(
+        "Patches put together again: largest difference {trip}. Convolution of kernel {p} and stride"
+        " {p} against x E: {conv}."
+    ).format(trip=number(result.round_trip), p=result.patch, conv=number(result.convolution))
+    parts: list[RenderableType] = [Note("; ".join(facts)), Note(q), Note(trip)]
+    shown = min(result.sequence, 12)
+    labels = ["[CLS]", *map(str, range(1, shown))]
+    z = result.embedded + result.pos
+    for name, values in (
+        (_("E_pos, the first rows"), result.pos),
+        (_("z₀ = tokens + E_pos, the first rows"), z),
+    ):
+        limit = float(np.abs(values[:shown]).max()) or 1.0
+        strip = Heatmap(
+            values[:shown], rows=labels, colours="diverging", limits=(-limit, limit), numbers=False
+        )
+        parts += [Title(name), strip]
+    title = _("cosine of the position of patch {n} with all others").format(n=result.likeness.patch)
+    parts += [Title(title), Heatmap(result.likeness.cosines, max_height=32, cell_width=5)]
+    return parts
+
+
+# The sentences
+
+
+def takeaways(result: Patchify) -> list[str]:
+    """What became of this picture, what attention will cost, and what the projection is."""
+    sentences = [_sentence(result), _halved(result)]
+    if result.rebuilt is not None:
+        sentences.append(_kept(result, result.rebuilt))
+    else:
+        sentences.append(_is_convolution(result))
+    return [s for s in sentences if s]
+
+
+def _sentence(result: Patchify) -> str:
+    numbers = {
+        "n": count(result.tokens),
+        "k": count(result.patch_values),
+        "d": count(result.dim),
+        "m": count(result.sequence),
+    }
+    if result.tokens == 1:
+        return _(
+            "One patch, one token: with [CLS] the sequence has {m}, and attention has no two places"
+            " to compare."
+        ).format(**numbers)
+    return _(
+        "The picture is a sentence now: {n} patches of {k} values each became tokens of {d}; with"
+        " [CLS] {m}."
+    ).format(**numbers)
+
+
+def _halving(result: Patchify) -> tuple[Cost, Cost, bool] | None:
+    """The cost here, that of half the patch side (else of twice), and whether it is half."""
+    height, width = result.pixels.shape[:2]
+    here = _cost(height, width, result.patch, result.dim)
+    for side, half in ((result.patch // 2, True), (2 * result.patch, False)):
+        if side >= 1 and not (half and result.patch % 2):
+            other = _cost(height, width, side, result.dim)
+            if other.grid is not None:
+                return here, other, half
+    return None
+
+
+def _halved(result: Patchify) -> str:
+    found = _halving(result)
+    if found is None:
+        return ""
+    here, other, half = found
+    large, small = (other, here) if half else (here, other)
+    assert large.sequence and small.sequence and large.scores and small.scores
+    text = (
+        _(
+            "Half the patch side, {p}: {tokens} times the tokens, {scores} times the scores,"
+            " {macs} times the work of a layer."
+        )
+        if half
+        else _(
+            "Twice the patch side, {p}: the tokens fall to 1/{tokens}, the scores to 1/{scores},"
+            " the work of a layer to 1/{macs}."
+        )
+    )
+    return text.format(
+        p=other.patch,
+        tokens=number(large.sequence / small.sequence),
+        scores=number(large.scores / small.scores),
+        macs=number(large.macs / small.macs),
+    )
+
+
+def _is_convolution(result: Patchify) -> str:
+    numbers = {"p": result.patch, "e": number(result.convolution)}
+    if result.convolution > 1e-9:
+        return _(
+            "Projection and convolution of kernel {p}, stride {p} differ by {e}: more than rounding"
+            " explains."
+        ).format(**numbers)
+    return _(
+        "The projection is a convolution, kernel {p}, stride {p}: computed both ways, the tokens"
+        " differ by {e}."
+    ).format(**numbers)
+
+
+def _kept(result: Patchify, rebuilt: Rebuilt) -> str:
+    numbers = {
+        "d": result.dim,
+        "k": result.patch_values,
+        "rank": rebuilt.rank,
+        "n": count(result.tokens),
+        "e": number(rebuilt.rmse),
+        "left": _percent(rebuilt.variance_kept or 0.0),
+    }
+    if rebuilt.variance_kept is None:
+        return _("All patches are alike: their mean rebuilds the picture, error {e}.").format(
+            **numbers
+        )
+    if rebuilt.rmse < 1e-6:
+        return _(
+            "{rank} components are all there is in {n} patches: the picture comes back whole, RMSE"
+            " {e} of 255."
+        ).format(**numbers)
+    return _(
+        "{d} numbers for {k} keep {left} of the patches' variance: rebuilt with an RMSE of {e} of"
+        " 255 grey levels."
+    ).format(**numbers)
+
+
+def _percent(share: float) -> str:
+    """A share of 1 that never rounds up to the whole."""
+    digits = 0 if share < 0.99 else 1 if share < 0.999 else 2
+    scale = 10**digits
+    return f"{math.floor(share * 100 * scale) / scale:.{digits}f} %"
+
+
+def question(result: Patchify) -> Question:
+    """What halving the patch side costs; where that cannot be asked, the number of tokens."""
+    found = _halving(result)
+    if found is not None and found[2]:
+        here, half, _is_half = found
+        assert here.scores and half.scores
+        ratio = half.scores / here.scores
+        text = _(
+            "Patches of {half} × {half} pixels instead of {p} × {p}: how many times as many"
+            " attention scores?"
+        ).format(half=half.patch, p=result.patch)
+        choices = [_("as many"), _("about twice"), _("about 4 times"), _("about 8 times")]
+        choices += [_("about 16 times")]
+        answer = min(range(5), key=lambda i: abs(math.log2(ratio) - i))
+        return Question(text, choices, answer, _halved(result))
+    height, width = result.pixels.shape[:2]
+    right = result.sequence
+    wrong = [result.patch_values, height * width, right + 1, 2 * right, right - 1]
+    several = sorted({right, *[w for w in dict.fromkeys(wrong) if w != right][:3]})
+    text = _(
+        "A picture of {w} × {h} pixels in patches of {p} × {p}: how many tokens does the"
+        " transformer read?"
+    ).format(w=width, h=height, p=result.patch)
+    return Question(text, [count(c) for c in several], several.index(right), _sentence(result))
