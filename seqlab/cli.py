@@ -93,11 +93,10 @@ class Syllabus(TyperGroup):
             names = self.list_commands(ctx)
             close = get_close_matches(args[0], names, n=1)
             hint = f"seqlab {close[0]}" if close else "seqlab"
-            ctx.fail(
-                _("no experiment {name!r}: expected one of {names}; try '{hint}'").format(
-                    name=args[0], names=", ".join(names), hint=hint
-                )
-            )
+            from seqlab.lab import BadInput
+
+            wrong = _("no experiment {name}").format(name=repr(args[0]))
+            raise BadInput(wrong, _("one of {names}").format(names=", ".join(names)), f"'{hint}'")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: Context, incomplete: str) -> Any:  # type: ignore[override]
@@ -127,7 +126,9 @@ class Command(TyperCommand):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"seqlab {__version__}")
+        from seqlab import emit
+
+        emit.put(f"seqlab {__version__}")
         raise typer.Exit
 
 
@@ -149,7 +150,9 @@ def seqlab(
 ) -> None:
     """Sequence models, seen at work in a terminal."""
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+        from seqlab import emit
+
+        emit.put(ctx.get_help())
 
 
 def _command(experiment: catalogue.Experiment) -> TyperCommand:
@@ -183,7 +186,8 @@ def _run(
     from seqlab import emit
     from seqlab.lab import BadInput
 
-    options = {name: _standard_input(values[name]) for name in own}
+    arguments = {p.name for p in ctx.command.params if p.param_type_name == "argument"}
+    options = {n: _standard_input(values[n]) if n in arguments else values[n] for n in own}
     look = emit.Look(values["color"], values["theme"], values["width"], values["ascii"])
     exports: list[Path] = values["export"] or []
     emit.check_exports(exports)
@@ -209,10 +213,10 @@ def _run(
 
 
 def _standard_input(value: Any) -> Any:
-    """A text argument `-` is what comes in at standard input."""
+    """An argument `-` is what comes in at standard input, without the line break that ends it."""
     if value != "-":
         return value
-    return sys.stdin.buffer.read().decode("utf-8", "replace")
+    return sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
 
 
 def _spelled(ctx: typer.Context, options: Mapping[str, Any]) -> str:
@@ -256,9 +260,14 @@ def _guarded(arguments: list[str]) -> int:
     from seqlab.lab import BadInput
 
     try:
-        status = typer.main.get_command(app).main(
-            arguments, prog_name="seqlab", standalone_mode=False
-        )
+        group = typer.main.get_command(app)
+        completing = "_SEQLAB_COMPLETE" in os.environ
+        if arguments in ([], ["--help"]) and not completing:  # Typer would load pydantic for it
+            from seqlab import emit
+
+            emit.put(group.get_help(typer.Context(group, info_name="seqlab")))
+            return 0
+        status = group.main(arguments, prog_name="seqlab", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except BrokenPipeError:
         raise
@@ -290,6 +299,10 @@ def _failure(problem: Exception) -> str:
 
 def _bad_input(problem: Any, help_command: str) -> str:
     """What was wrong, what was expected, what to try."""
+    from seqlab.lab import BadInput
+
+    if isinstance(problem, BadInput) and problem.hint:
+        return str(problem)
     param = getattr(problem, "param", None)
     details: list[Any] = getattr(problem.__cause__, "errors", list)()
     if param is not None and details:
@@ -297,12 +310,9 @@ def _bad_input(problem: Any, help_command: str) -> str:
         name = param.human_readable_name if is_argument else max(param.opts, key=len)
         example = param.default[0] if isinstance(param.default, list) else param.default
         try_ = f"'{help_command}'" if is_argument or example is None else f"{name} {example}"
-        return _("{option} {value}: expected {expected}; try {hint}").format(
-            option=name, value=details[0]["input"], expected=_expected(details[0], param), hint=try_
-        )
+        wrong = f"{name} {details[0]['input']}"
+        return str(BadInput(wrong, _expected(details[0], param), try_))
     text = (getattr(problem, "message", "") or str(problem)).rstrip(".")
-    if "; try " in text:
-        return text
     return _("{problem}; try '{command}'").format(
         problem=text[:1].lower() + text[1:], command=help_command
     )

@@ -65,7 +65,7 @@ class Report:
             self.figure,
             Takeaways(self.takeaways),
             *(Verdict(_say(check), check.passed) for check in self.checks),
-            Note(self.command + seed),
+            Note(_abridged(self.command) + seed),
         )
 
     def document(self) -> str:
@@ -87,6 +87,11 @@ class Report:
             lambda found: f"\\u{ord(found[0]):04x}",
             text,
         )
+
+
+def _abridged(command: str) -> str:
+    """A command line that a photo can hold: a long text in its middle is cut (JSON has it all)."""
+    return command if len(command) <= 180 else f"{command[:100]} … {command[-75:]}"
 
 
 def _say(check: Check) -> str:
@@ -222,17 +227,21 @@ def _escape(character: str) -> str:
 def check_exports(paths: Sequence[Path]) -> None:
     """Refuse, before anything is computed, files that could not be written afterwards."""
     for path in paths:
+        wrong = f"--export {path}"
+        folder = path.parent
         if path.suffix.lower() not in SUFFIXES:
+            endings = ", ".join(SUFFIXES)
             raise BadInput(
-                f"--export {path}", f"a name that ends in {', '.join(SUFFIXES)}", f"{path.stem}.svg"
+                wrong, _("a name that ends in {endings}").format(endings=endings), f"{path.stem}.svg"
             )
         if path.is_dir():
-            raise BadInput(f"--export {path}", "a file; this is a folder", str(path / "out.svg"))
-        folder = path.parent
+            raise BadInput(wrong, _("a file; this is a folder"), str(path / "out.svg"))
         if not folder.is_dir():
-            raise BadInput(f"--export {path}", f"an existing folder {folder}", f"mkdir -p {folder}")
+            raise BadInput(
+                wrong, _("an existing folder {folder}").format(folder=folder), f"mkdir -p {folder}"
+            )
         if not os.access(folder, os.W_OK):
-            raise BadInput(f"--export {path}", f"a folder that can be written to, unlike {folder}")
+            raise BadInput(wrong, _("a folder that can be written to"), f"/tmp/{path.name}")
 
 
 def export(report: Report, look: Look, paths: Sequence[Path]) -> None:
@@ -388,6 +397,11 @@ def error(message: str, stream: TextIO | None = None) -> None:
     line = glyphs.fit(" ".join(f"error: {message}".split("\n")), not _is_unicode(stream))
     stream.write(line + "\n")
     stream.flush()
+
+
+def put(text: str) -> None:
+    """One text that is no report, such as the version, to standard output."""
+    sys.stdout.write(text + "\n")
 
 
 def rendered(renderable: RenderableType) -> str:

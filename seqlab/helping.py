@@ -10,7 +10,15 @@ from rich.text import Text
 from seqlab import catalogue
 from seqlab.figures import glyphs, palette
 from seqlab.figures.prose import Note, Title
-from seqlab.locale import _
+from seqlab.locale import N_, _
+
+
+# What Typer says by itself, for the catalogue of sentences.
+_TYPER = (
+    N_("Show this message and exit."),
+    N_("Install completion for the current shell."),
+    N_("Show completion for the current shell, to copy it or customize the installation."),
+)
 
 
 class Entries:
@@ -77,12 +85,12 @@ class Words:
 
 
 def _entry(param: Any) -> tuple[str, str]:
+    text = str(param.help or "")
+    does = " ".join([_(text), *_default(param)])
     if param.param_type_name == "argument":
-        return param.human_readable_name, " ".join([_(param.help or ""), *_default(param)])
+        return param.human_readable_name, does
     names = "/".join([*param.opts, *param.secondary_opts])
-    kind = _kind(param)
-    typed = f"{names} {kind}" if kind else names
-    return typed, " ".join([_(param.help or ""), *_default(param)])
+    return f"{names} {_kind(param)}".rstrip(), does
 
 
 def _kind(param: Any) -> str:
@@ -93,14 +101,14 @@ def _kind(param: Any) -> str:
         return str(param.metavar)
     if choices(param):
         return "|".join(choices(param))
-    kind = str(param.get_runtime_param().annotation)
+    kind = str(param.type_descriptor.annotation)
     return "N" if "int" in kind else "X" if "float" in kind else "TEXT"
 
 
 def choices(param: Any) -> list[str]:
     """The values of a parameter annotated with a Literal; none for any other."""
     found: list[str] = []
-    pending = [param.get_runtime_param().annotation]
+    pending = [param.type_descriptor.annotation]
     while pending:
         annotation = pending.pop()
         if get_origin(annotation) is Literal:

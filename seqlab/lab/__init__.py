@@ -24,7 +24,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.jupyter import JupyterMixin
 
-from seqlab.locale import N_
+from seqlab.locale import N_, _
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help=N_("Seed of everything drawn at random."))]
 
@@ -37,7 +37,10 @@ class BadInput(ValueError):
 
     def __init__(self, wrong: str, expected: str, hint: str = "") -> None:
         self.wrong, self.expected, self.hint = wrong, expected, hint
-        super().__init__(f"{wrong}: expected {expected}" + (f"; try {hint}" if hint else ""))
+        pattern = _("{wrong}: expected {expected}; try {hint}") if hint else _(
+            "{wrong}: expected {expected}"
+        )
+        super().__init__(pattern.format(wrong=wrong, expected=expected, hint=hint))
 
 
 class Check(NamedTuple):
@@ -76,5 +79,6 @@ class Result(JupyterMixin):
 def require(value: float, name: str, low: float, high: float | None = None) -> None:
     """Refuse a number outside low .. high (NaN too), naming the option as the command does."""
     if not (value >= low and (high is None or value <= high)):
-        between = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
-        raise BadInput(f"--{name.replace('_', '-')} {value:g}", f"a number {between}")
+        pattern = _("a number from {low} to {high}") if high is not None else _("at least {low}")
+        limits = pattern.format(low=f"{low:g}", high=f"{high:g}" if high is not None else "")
+        raise BadInput(f"--{name.replace('_', '-')} {value:g}", limits)

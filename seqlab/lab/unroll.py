@@ -45,7 +45,6 @@ _EQUATIONS = {
 }
 _FORMULAS = {"rnn": "2d² + d", "lstm": "8d² + 4d", "gru": "6d² + 6d"}
 _KERNEL = 3
-_WATCHED = 2  # weights that are looked at one by one while the text is read
 _CHECKSUM_BYTES = 2e9  # to be summed in one run at the most: beyond, not every step is checked
 _TALLEST, _WIDEST = 16, 8  # rows of a picture, columns of a cell in it
 _ROUNDING = 1e-12  # below this share of the first distance nothing is fitted
@@ -131,9 +130,7 @@ class Unroll(Result):
     @property
     def memory(self) -> Memory:
         """The distance and what is said of it, in one."""
-        return Memory(
-            self.cell, self.distance, self.left, self.rate, self.half_life, self.merged
-        )
+        return Memory(self.cell, self.distance, self.left, self.rate, self.half_life, self.merged)
 
 
 def run(
@@ -230,14 +227,16 @@ def _changed(text: str, change: int, to: str | None) -> str:
         example = 'seqlab unroll "hello world"'
         raise BadInput(_("the text is empty"), _("at least one character"), example)
     if not 1 <= change <= len(text):
-        wanted = ngettext("1: the text has {n} character", "1 to {n}: so long is the text", len(text))
-        raise BadInput(f"--change {change}", wanted.format(n=len(text)))
+        n = len(text)
+        wanted = ngettext("1: the text has {n} character", "1 to {n}: so long is the text", n)
+        raise BadInput(f"--change {change}", wanted.format(n=n), f"--change {n}")
     here = text[change - 1]
     if to is None:
         to = "o" if here == "x" else "x"
     if len(to) != 1:
         found = ngettext("{n} character", "{n} characters", len(to)).format(n=len(to))
-        raise BadInput(f"--to {to[:12]!r}: {found}", _("exactly one (a Unicode code point)"), "--to x")
+        wanted = _("exactly one (a Unicode code point)")
+        raise BadInput(f"--to {to[:12]!r}: {found}", wanted, "--to x")
     if to == here:
         wanted = _("another than character {n} of the text, which it is already")
         raise BadInput(f"--to {to!r}", wanted.format(n=change))
@@ -280,9 +279,7 @@ class _Network:
             scale = self.radius * math.sqrt(3)  # U(-1/√d, 1/√d) has variance 1/3d
         return p._replace(W_h=scale * p.W_h)
 
-    def states(
-        self, pair: NDArray[np.intp], table: Floats, p: Any = None
-    ) -> Iterator[Any]:
+    def states(self, pair: NDArray[np.intp], table: Floats, p: Any = None) -> Iterator[Any]:
         """The states of both texts (2, d) after each character."""
         p = self.draw() if p is None else p
         page = _PAGES[self.cell]
@@ -304,7 +301,7 @@ class _Record:
         self.distance: Floats = np.empty(t)
         self.readings: list[str] = []
         order = np.argsort(_block(self.p.W_h, network.cell), axis=None)
-        at = order[np.linspace(len(order) - 1, 0, min(_WATCHED, len(order))).astype(int)]
+        at = order[[-1, len(order) // 4]]  # the largest, and a negative one
         self._at = np.unravel_index(at, (d, d))
         self.watched: Floats = np.empty((t, len(at)))
 
@@ -444,6 +441,7 @@ def _compare(cell: str, p: Any, xs: Floats, chunk: Sequence[tuple[Any, Any]]) ->
     d = p.W_h.shape[0]
     kind: Any = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
     module = kind(d, d, dtype=torch.float64)
+    carried = ("h", "c") if cell == "lstm" else ("h",)
     biases = (p.b_x, p.b_h) if cell == "gru" else (p.b, np.zeros_like(p.b))
     with torch.no_grad():
         for name, value in zip(
@@ -452,8 +450,7 @@ def _compare(cell: str, p: Any, xs: Floats, chunk: Sequence[tuple[Any, Any]]) ->
         ):
             getattr(module, name).copy_(torch.tensor(value))
         old, new = (
-            {n: np.concatenate([getattr(s[i], n) for s in chunk]) for n in "hc"[: 1 + (cell == "lstm")]}
-            for i in (0, 1)
+            {n: np.concatenate([getattr(s[i], n) for s in chunk]) for n in carried} for i in (0, 1)
         )
         start = [torch.tensor(value)[None] for value in old.values()]
         _out, end = module(torch.tensor(xs)[None], tuple(start) if cell == "lstm" else start[0])
@@ -474,7 +471,7 @@ def show(result: Unroll, detail: bool = False) -> RenderableType:
     title = Title(_("One cell, many steps: what does it carry along?"), _EQUATIONS[result.cell])
     parts: list[RenderableType] = [
         title,
-        Beside(_weights(result), _Reading(result), left_width=36),
+        Beside(_weights(result), _Reading(result), left_width=35),
         Panels([_fading(result), _prices(result)], min_width=46),
     ]
     if detail:
@@ -485,29 +482,21 @@ def show(result: Unroll, detail: bool = False) -> RenderableType:
 def _weights(result: Unroll) -> RenderableType:
     """A picture of the recurrent weights, its rows beside the units that they make."""
     blocks = _BLOCKS[result.cell]
-    source = _("from unit")
-    if len(blocks) > 1:
-        source += " " + _("(Wₕ, block {block} of {blocks})").format(
-            block=blocks[_CANDIDATE[result.cell]], blocks=blocks
-        )
+    name = f"Wₕ {blocks[_CANDIDATE[result.cell]]}" if len(blocks) > 1 else "Wₕ"
     picture = Heatmap(
         _block(result.W_h, result.cell).T,
         rows=_unit_names(result.hidden),
         row_axis=_("to unit"),
-        column_axis=source if len(blocks) > 1 else source + " (Wₕ)",
+        column_axis=_("from unit ({name})").format(name=name),
         colours="diverging",
         numbers=False,
         max_height=_TALLEST,
         cell_width=2,
     )
-    applied = ngettext("applied {n} time.", "applied {n} times.", result.length)
-    lines = [
-        _("Random and untrained (ρ = {rho});").format(rho=f"{result.radius:g}"),
-        applied.format(n=count(result.length)),
-        _("What it was at each step:"),
-    ]
     head = _("One cell: {n} weights").format(n=count(result.parameters.cell))
-    return Group(Title(head), picture, *map(Note, lines))
+    applied = ngettext("Applied {n} time →", "Applied {n} times →", result.length)
+    origin = _("Random and untrained, ρ = {rho}").format(rho=f"{result.radius:g}")
+    return Group(Title(head), picture, Note(applied.format(n=count(result.length))), Note(origin))
 
 
 def _unit_names(d: int) -> list[str]:
@@ -527,20 +516,25 @@ class _Reading:
         result = self.result
         names = _unit_names(result.hidden)
         room = max(1, options.max_width - len(names[-1]) - 1)
-        heat = _heat(result, result.trace, _("state h, unit"), room)
+        by = math.ceil(result.length / room)
+        across = _("one column a character →")
+        if by > 1:
+            across = _("{n} characters, {by} to a column →").format(
+                n=count(result.length), by=count(by)
+            )
+        heat = _heat(result, result.trace, room)
+        yield Title(_("Its state h at each step"), across)
         if not heat.columns:
             yield Text()  # so that the rows stand beside those of the weights
         yield heat
-        watched = result.watched[:: math.ceil(result.length / room)].T
-        marks = [reading[:4] for reading in result.readings]
+        first, last = result.readings[0], result.readings[-1]
+        yield Title(_("Its weights at each step"), f"CRC-32 {first} … {last}")
+        watched = result.watched[::by].T
         fits = result.checksum_readings == result.length and room // result.length >= 5
         yield Heatmap(
             watched,
             rows=["w".rjust(len(names[-1]))] * len(watched),
-            columns=marks if fits else (),
-            column_axis=_("two weights, CRC-32 of all: {first} … {last}").format(
-                first=result.readings[0], last=result.readings[-1]
-            ),
+            columns=[reading[:4] for reading in result.readings] if fits else (),
             colours="diverging",
             numbers=False,
             bar=False,
@@ -548,21 +542,15 @@ class _Reading:
         )
 
 
-def _heat(result: Unroll, values: Floats, what: str, room: int) -> Heatmap:
+def _heat(result: Unroll, values: Floats, room: int) -> Heatmap:
     """A state over time, the characters across the top where each has a column."""
-    by = math.ceil(result.length / room)
-    labels = [] if by > 1 else _labels(result.text)
+    labels = _labels(result.text) if result.length <= room else []
     if max(map(cell_len, labels), default=0) > max(1, room // result.length):
         labels = []
-    across = _("character")
-    if by > 1:
-        across = _("{n} characters, {by} to a column").format(n=count(result.length), by=count(by))
     return Heatmap(
         values.T,
         rows=_unit_names(result.hidden),
         columns=labels,
-        row_axis=what,
-        column_axis=across,
         colours="diverging",
         numbers=False,
         max_height=_TALLEST,
@@ -584,31 +572,34 @@ def _labels(text: str) -> list[str]:
 
 def _spelled(character: str) -> str:
     """A character within a sentence; its number where it has no looks."""
+    if character == " ":
+        return _("a space")
     visible = clean(character) == character and character.strip() and cell_len(character) > 0
     return character if visible else f"U+{ord(character):04X}"
 
 
-def _swap(result: Unroll) -> str:
-    here, there = (_spelled(t[result.change - 1]) for t in (result.text, result.other))
-    return f"{here} → {there}"
-
-
 def _fading(result: Unroll) -> tuple[str, RenderableType]:
     """The distance between the two texts' states."""
-    title = _("Memory: character {n} changed, {swap}").format(n=result.change, swap=_swap(result))
+    here, there = (_spelled(text[result.change - 1]) for text in (result.text, result.other))
+    title = _("Memory: ‖h − h′‖ if character {n} is {there}, not {here}").format(
+        n=count(result.change), here=here, there=there
+    )
     t = np.arange(1, result.length + 1)
-    lines = []
+    lines, low, high = [], 1.0, 1.0
     for memory in (result.memory, result.compared):
         if memory is not None:
             first = memory.distance[result.change - 1]
             y = memory.distance / first if first > 0 else memory.distance
             name = _(CELLS[memory.cell]) if result.compared is not None else ""
             lines.append(Line(name, t, y, key=memory.cell, dashed=memory is result.compared))
+            low, high = min(low, np.min(y[y > 0], initial=1.0)), max(high, np.max(y))
     curves = Curves(
         lines,
-        x_label=_("‖h − h′‖ (1 at the change) after character t"),
+        x_label=_("character t"),
         y_scale="log",
-        height=5,
+        x_range=(1, max(4, result.length)),
+        y_range=(10.0 ** min(-1, math.floor(math.log10(low))), 10.0 ** math.ceil(math.log10(high))),
+        height=6,
         legend="right" if result.compared is not None else "none",
     )
     return title, curves
@@ -620,19 +611,26 @@ def _prices(result: Unroll) -> tuple[str, RenderableType]:
     names = {
         "cell": _("this cell"),
         "own_weights_per_step": _("own W at each step"),
-        "convolution": _("convolution, kernel 3"),
+        "convolution": _("convolution, k = 3"),
     }
-    lengths = [result.length * k for k in (1, 10, 100)]
-    at = [prices.lengths.index(n) for n in lengths]
+    heads = {n: _amount(n) for n in (result.length * k for k in (1, 10, 100))}
+    heads[result.length] = f"T = {heads[result.length]}"
+    widest = {n: max(len(head), len(_amount(n * prices.cell))) for n, head in heads.items()}
+    shown = list(heads)[: 3 if sum(widest.values()) <= 22 else 2]  # what half a screen can hold
+    at = [prices.lengths.index(n) for n in shown]
     for key, name in names.items():
-        rows.append([name, *(count(prices.by_length[key][i]) for i in at)])
-    head = [f"T = {count(lengths[0])}", *map(count, lengths[1:])]
-    table = Table([Column("", "left"), *head], rows, keys=[result.cell, "linear", "cnn"])
+        rows.append([name, *(_amount(prices.by_length[key][i]) for i in at)])
+    columns: list[Column | str] = [Column("", "left"), *(heads[n] for n in shown)]
+    table = Table(columns, rows, keys=[result.cell, "linear", "cnn"])
     f = prices.formulas
     note = _("{cell}; T ({cell}); {conv}; d = {d}").format(
         cell=f["cell"], conv=f["convolution"], d=result.hidden
     )
     return _("Parameters for a text of T characters"), Group(table, Note(note))
+
+
+def _amount(n: int) -> str:
+    return count(n) if n < 1e8 else number(n, 3)
 
 
 def _details(result: Unroll) -> list[RenderableType]:
@@ -643,7 +641,7 @@ def _details(result: Unroll) -> list[RenderableType]:
         for key, name, ink in (
             ("own_weights_per_step", _("own W at each step"), "linear"),
             ("cell", _(CELLS[result.cell]), result.cell),
-            ("convolution", _("convolution, kernel 3"), "cnn"),
+            ("convolution", _("convolution, k = 3"), "cnn"),
         )
     ]
     growth = Curves(
@@ -651,7 +649,7 @@ def _details(result: Unroll) -> list[RenderableType]:
     )
     parts: list[RenderableType] = [growth]
     if result.cell_trace is not None:
-        parts += [_heat(result, result.cell_trace, _("unit of c"), 80)]
+        parts += [Title(_("The LSTM's cell c")), _heat(result, result.cell_trace, 60)]
     blocks = _BLOCKS[result.cell]
     for name, W in (("Wₓ", result.W_x), ("Wₕ", result.W_h)):
         pictures = [
@@ -661,7 +659,7 @@ def _details(result: Unroll) -> list[RenderableType]:
             )
             for block, part in zip(blocks, np.split(W, len(blocks), axis=1))
         ]
-        parts.append(Panels(pictures))
+        parts.append(Panels(pictures, min_width=22))
     return parts
 
 
@@ -708,11 +706,15 @@ def _price(result: Unroll) -> str:
         "conv": count(prices.convolution),
     }
     if result.length == 1:
-        text = _("For one character sharing saves nothing ({own} numbers either way); for ten, own")
-        text += _(" weights at each step would be {ten}, and the cell still {cell}.")
+        text = _(
+            "For one character sharing saves nothing ({own} numbers either way); for ten, own"
+            " weights at each step would be {ten}, and the cell still {cell}."
+        )
     else:
-        text = _("Own weights at each step would be {own} numbers, and {ten} for ten times the text;")
-        text += _(" the cell keeps {cell}: it shares over time as a convolution ({conv}) over space.")
+        text = _(
+            "Own weights at each step would be {own} numbers, and {ten} for ten times the text; the"
+            " cell keeps {cell}: it shares over time as a convolution ({conv}) over space."
+        )
     return text.format(**numbers)
 
 
@@ -720,7 +722,6 @@ def _remembering(result: Unroll) -> str:
     """Whether the states of the two texts drift back together, and how fast."""
     rest = result.length - result.change
     numbers = {
-        "swap": _swap(result),
         "change": count(result.change),
         "left": "" if result.left is None else number(result.left),
         "life": "" if result.half_life is None else number(result.half_life),
@@ -729,32 +730,39 @@ def _remembering(result: Unroll) -> str:
         "rho": f"{result.radius:g}",
     }
     if result.left is None:
-        text = _("Changing character {change} ({swap}) leaves no trace: the states are equal.")
+        text = _("Changing character {change} leaves no trace: the two states are equal.")
     elif rest == 0:
-        text = _("The changed character ({swap}) is the last: nothing follows that could fade it.")
+        text = _("The changed character is the last: nothing follows in which it could fade.")
     elif result.merged is not None:
-        text = _("The changed letter is forgotten: from character {merged} on the two states are equal")
-        text += _(" to the last bit (half-life {life} characters).")
+        text = _(
+            "The changed character is forgotten: from character {merged} on the two states are"
+            " equal to the last bit (half-life {life} characters)."
+        )
     elif result.left < 0.1 and result.half_life is not None:
-        text = _("The two states drift together: {on}, {left} of the gap is left")
-        text += _(" (half-life {life} characters).")
+        text = _(
+            "The states drift together: the gap halves every {life} characters; {on}, {left} is"
+            " left."
+        )
     elif result.left < 0.9:
-        text = _("The changed letter still shows: {on}, {left} of the gap between the states is left.")
+        text = _(
+            "The changed character still shows: {on}, {left} of the gap between the states is left."
+        )
     else:
-        text = _("The two states stay apart (ρ = {rho}): {on}, the gap is {left} times what it was")
-        text += _(" right after the change.")
+        text = _(
+            "The states stay apart (ρ = {rho}): {on}, their gap is {left} times what it was at the"
+            " change."
+        )
     return text.format(**numbers)
 
 
 def _comparison(memory: Memory, plain: Memory) -> str:
     """A gated cell against the tanh RNN on the same two texts."""
-    if memory.left is None or plain.left is None or memory.rate is None:
+    if memory.left is None or plain.left is None or memory.rate is None:  # too short to say
         return ""
     name = _(CELLS[memory.cell])
     if memory.half_life is None or plain.half_life is None or not plain.half_life:
-        return _("At the end the {cell} has {left} of the difference left, the tanh RNN {plain}.").format(
-            cell=name, left=number(memory.left), plain=number(plain.left)
-        )
+        text = _("At the end the {cell} has {left} of the gap left, the tanh RNN {plain}.")
+        return text.format(cell=name, left=number(memory.left), plain=number(plain.left))
     ratio = memory.half_life / plain.half_life
     numbers = {
         "cell": name,
