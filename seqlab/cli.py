@@ -307,7 +307,7 @@ def _bad_input(problem: Any, help_command: str) -> str:
     details: list[Any] = getattr(problem.__cause__, "errors", list)()
     if param is not None and details:
         is_argument = param.param_type_name == "argument"
-        name = param.human_readable_name if is_argument else max(param.opts, key=len)
+        name = param.display_name_raw.upper() if is_argument else max(param.opts, key=len)
         example = param.default[0] if isinstance(param.default, list) else param.default
         try_ = f"'{help_command}'" if is_argument or example is None else f"{name} {example}"
         wrong = f"{name} {details[0]['input']}"

@@ -63,7 +63,7 @@ def command(path: str, text: str, params: Sequence[Any], common: Collection[str]
     own = [p for p in params if p not in arguments and p.name not in {*common, "help"}]
     shared = [p for p in params if p not in arguments and p.name in {*common, "help"}]
     own += [p for p in shared if p.name == "seed"]
-    words = [path, "[OPTIONS]", *(f"[{p.human_readable_name}]" for p in arguments)]
+    words = [path, "[OPTIONS]", *(f"[{p.display_name_raw.upper()}]" for p in arguments)]
     parts: list[RenderableType] = [Title(_("Usage: ") + " ".join(words)), Text()]
     for paragraph in _(text).split("\n\n"):
         parts += [Words(" ".join(paragraph.split())), Text()]
@@ -88,7 +88,7 @@ def _entry(param: Any) -> tuple[str, str]:
     text = str(param.help or "")
     does = " ".join([_(text), *_default(param)])
     if param.param_type_name == "argument":
-        return param.human_readable_name, does
+        return param.display_name_raw.upper(), does
     names = "/".join([*param.opts, *param.secondary_opts])
     return f"{names} {_kind(param)}".rstrip(), does
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from seqlab.figures.glyphs import number, shorten
 from seqlab.lab import BadInput
@@ -20,6 +20,7 @@ from seqlab.locale import _
 
 Bytes = NDArray[np.uint8]
 Fit = Literal["crop", "stretch", "pad"]
+_Colour = tuple[float, float, float]
 
 PADDING = 128  # the grey that a network, whose pixels are scaled to −1 .. 1, reads as 0
 _MEGA = 1_000_000
@@ -93,7 +94,7 @@ def _decode(name: str, stream: object, enough: int | None) -> Photo:
         picture = Image.open(stream)  # type: ignore[arg-type]
     except Image.DecompressionBombError as problem:
         raise _too_large(name, None) from problem
-    except Image.UnidentifiedImageError as problem:
+    except UnidentifiedImageError as problem:
         raise BadInput(
             _("{file}: not a picture").format(file=_shown(name)),
             _("a file that Pillow reads, such as PNG, JPEG, GIF, WebP, TIFF or BMP"),
@@ -154,9 +155,7 @@ def _require_file(name: str) -> None:
             _("saving the picture to a file first"),
         )
     if status.st_size == 0:
-        raise BadInput(
-            _("{file}: empty (0 bytes)").format(file=_shown(name)), _("a picture file")
-        )
+        raise BadInput(_("{file}: empty (0 bytes)").format(file=_shown(name)), _("a picture file"))
 
 
 def _shown(name: str) -> str:
@@ -256,7 +255,7 @@ def _grey(values: np.ndarray, mode: str, notes: list[str]) -> Bytes:
     share = (np.nan_to_num(values.astype(float), posinf=high, neginf=low) - low) / (
         (high - low) or 1.0
     )
-    return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(share, 0, 1) * 255), np.uint8)
 
 
 # Bringing to size
@@ -298,11 +297,11 @@ def sample() -> Photo:
     y, x = y.astype(np.float32), (x - 1 / 6).astype(np.float32)  # the middle square: x in 0 .. 1
     canvas = _blend((0.16, 0.38, 0.78), (0.98, 0.82, 0.66), np.clip(y / 0.6, 0, 1) ** 1.3)
 
-    def paint(where: np.ndarray, colour: tuple[float, float, float]) -> None:
+    def paint(where: np.ndarray, colour: _Colour) -> None:
         canvas[where] = colour
 
     def disc(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
-        return ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1
+        return np.asarray(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1)
 
     glow = np.exp(-((x - 0.78) ** 2 + (y - 0.19) ** 2) / 0.03)[..., None]
     canvas += (np.array([1.0, 0.86, 0.42]) - canvas) * 0.75 * glow
@@ -338,9 +337,7 @@ def sample() -> Photo:
     return Photo(None, columns, rows, "RGB", [], pixels)
 
 
-def _blend(
-    above: tuple[float, float, float], below: tuple[float, float, float], share: np.ndarray
-) -> np.ndarray:
+def _blend(above: _Colour, below: _Colour, share: np.ndarray) -> np.ndarray:
     """Colour `above` where the share is 0, `below` where it is 1; (...) to (..., 3)."""
-    share = share[..., None].astype(np.float32)
-    return np.asarray(np.float32(above) * (1 - share) + np.float32(below) * share)
+    first, second = np.array([above, below], np.float32)
+    return np.asarray(first + (second - first) * share[..., None])

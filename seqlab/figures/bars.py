@@ -131,7 +131,7 @@ class _Drawing:
         self.two_sided = bool(np.any(places < 0))
         self.unit = max(0, length - 2 * self.two_sided) / ((high - low) or 1.0)
         self.first, self.last = left, left + length - 1
-        self.origin = left + math.ceil(-low * self.unit)
+        self.origin = left + max(self.two_sided, math.ceil(-low * self.unit))
 
     def zero(self, y: int, style: Style) -> None:
         """The line that negative bars lie to the left of."""

@@ -82,8 +82,9 @@ class Canvas:
             x += size
 
     def character(self, x: int, y: int) -> str:
-        """What stands in a cell; the empty string in the second half of a wide character."""
-        return self._characters[y][x]
+        """What stands in a cell; nothing in the second half of a wide character, and outside."""
+        inside = 0 <= y < self.height and 0 <= x < self.width
+        return self._characters[y][x] if inside else ""
 
     def style(self, x: int, y: int) -> Style:
         """The style of a cell."""

@@ -411,7 +411,7 @@ def _strokes(xs: Floats, ys: Floats, columns: int, rows: int) -> NDArray[np.bool
         sample = np.arange(len(stroke)) - (np.cumsum(number) - number)[stroke]
         share = sample / (number - 1)[stroke]
         x, y = x0[stroke] + share * (x1 - x0)[stroke], y0[stroke] + share * (y1 - y0)[stroke]
-        mask[np.rint(y).astype(int), np.rint(x).astype(int)] = True
+        mask[np.floor(y + 0.5).astype(int), np.floor(x + 0.5).astype(int)] = True
     return mask
 
 

@@ -47,9 +47,10 @@ class Picture:
         title: str = "",
         highlight: int | None = None,
     ) -> None:
-        self.pixels = _as_bytes(np.asarray(pixels))
+        given = np.asarray(pixels)
+        self.pixels, self.shape = _as_bytes(given), given.shape[:2]
         if grid is not None:
-            rows, columns = self.pixels.shape[:2]
+            rows, columns = self.shape
             if not (1 <= grid[0] <= rows and 1 <= grid[1] <= columns):
                 raise ValueError(f"grid: cannot cut {rows} × {columns} pixels into {grid} tiles")
         tiles = grid[0] * grid[1] if grid else 0
@@ -95,7 +96,7 @@ class Picture:
     def _layout(self, room: int, blocks: bool) -> tuple["_Layout", str]:
         """The largest drawing that fits, and a note where the tiles could not be drawn apart."""
         deep = 2 if blocks else 1
-        rows, columns = (max(1, n) for n in self.pixels.shape[:2])
+        rows, columns = (max(1, n) for n in self.shape)
         if self.grid is not None:
             down, across = self.grid
             margin = len(str(down * across - across + 1)) + 1

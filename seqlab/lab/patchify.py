@@ -6,6 +6,7 @@ trained here: the projection is drawn at random, or is the picture's own princip
 """
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ _CHANNELS = 3
 _LARGEST_SIDE, _LARGEST_PATCH = 4096, 512
 _MOST_TOKENS = 2**16
 _MOST_NUMBERS = 2**25  # in one array: 256 megabytes
+_WIDEST_CUT = 60  # columns of the picture beside its tokens
 _COMPARED = (8, 16, 32)  # patch sides whose cost is told besides the chosen one
 _KINDS = {
     "2d": N_("2d: sines of its row and of its column (MoCo v3, MAE)"),
@@ -219,8 +221,7 @@ def run(
     photo = images.sample() if image is None else images.read(image, wanted and max(wanted))
     if wanted is None:
         own = photo.pixels.shape[:2]
-        require_side = max(own)
-        if require_side > _LARGEST_SIDE:
+        if max(own) > _LARGEST_SIDE:
             raise BadInput(
                 f"--size own: {photo.width} × {photo.height}",
                 _("at most {n} pixels a side").format(n=_LARGEST_SIDE),
@@ -244,7 +245,7 @@ def run(
     z = vit.embed(drawn, patches)
     return Patchify(
         image=Source(photo.path, photo.width, photo.height, photo.mode),
-        notes=photo.notes,
+        notes=[*photo.notes, *_shortened(positions, dim)],
         fitting=_fitting(photo, height, width, fit),
         size=height if height == width else [height, width],
         patch=patch,
@@ -283,7 +284,7 @@ def _size(text: str) -> tuple[int, int] | None:
             f"--size {text}", _("a number, WIDTHxHEIGHT, or own"), "--size 224, --size 320x192"
         )
     width, height = int(found[1]), int(found[2] or found[1])
-    if not (1 <= min(width, height) and max(width, height) <= _LARGEST_SIDE):
+    if min(width, height) < 1 or max(width, height) > _LARGEST_SIDE:
         raise BadInput(
             f"--size {text}", _("from 1 to {n} pixels a side").format(n=_LARGEST_SIDE), "--size 224"
         )
@@ -338,6 +339,14 @@ def _fitting(photo: images.Photo, height: int, width: int, fit: images.Fit) -> s
     if photo.width * height == photo.height * width:
         return _("scaled to {w} × {h}").format(w=width, h=height)
     return _("scaled to cover {w} × {h}, its middle kept").format(w=width, h=height)
+
+
+def _shortened(kind: Positions, dim: int) -> list[str]:
+    """The remark that a width needs which sines and cosines do not fill."""
+    whole = {"2d": 4, "1d": 2, "random": 1}[kind]
+    if dim % whole == 0:
+        return []
+    return [_("E_pos of width {whole} cut to {d}").format(whole=-(-dim // whole) * whole, d=dim)]
 
 
 # The parameters of eq. 1
@@ -505,14 +514,20 @@ def show(result: Patchify, detail: bool = False) -> RenderableType:
     title = Title(
         _("What does a transformer see of a picture?"), "z₀ = [x_cls; x₁E; x₂E; …; x_N E] + E_pos"
     )
-    parts: list[RenderableType] = [title, _flow(result)]
+    parts: list[RenderableType] = [title]
+    if result.image.path is not None or result.notes:
+        parts.append(Note(_facts(result)))
+    parts.append(_flow(result))
+    tall = 60 if detail else 22
     if result.order:
         parts.append(_numbered(result))
     elif result.rebuilt is not None:
-        parts += [_originals(result, result.rebuilt), Beside(_strips(result, 3), _alike(result))]
+        parts.append(_originals(result, result.rebuilt, tall))
+        parts.append(Beside(_strips(result, 4), _alike(result), left_width=48))
     else:
-        right = Group(_strips(result, 9), _alike(result))
-        parts.append(Beside(_cut(result), right))
+        heading = Title(_("+ E_pos: which positions are alike?"))
+        right = Group(_strips(result, 11), heading, _alike(result))
+        parts.append(Beside(_cut(result, tall), right))
     if detail or not (result.order or result.rebuilt):
         parts.append(_costs(result))
     if detail:
@@ -536,22 +551,29 @@ def _flow(result: Patchify) -> Flow:
     )
 
 
-def _named(result: Patchify) -> str:
-    name = _("sample picture") if result.image.path is None else result.image.path
-    return f"{name}, {result.image.width} × {result.image.height} {result.image.mode}"
+def _facts(result: Patchify) -> str:
+    """Which picture this is, and what was done to it."""
+    image = result.image
+    name = _("sample picture")
+    if image.path is not None:
+        name = os.path.basename(image.path)
+        name = name if len(name) <= 32 else f"{name[:20]}…{name[-11:]}"
+    size = f"{image.width} × {image.height} {image.mode}"
+    return "; ".join([f"{name}, {size}", result.fitting, *result.notes])
 
 
-def _cut(result: Patchify) -> RenderableType:
+def _cut(result: Patchify, tall: int) -> RenderableType:
     """The picture with its grid; the patch whose position is looked at has a frame."""
     rows, columns = result.grid
-    head = _("{rows} × {columns} patches of {p} × {p}").format(
-        rows=rows, columns=columns, p=result.patch
-    )
+    head = _("{rows} × {columns} patches").format(rows=rows, columns=columns)
+    if 2 * rows + 1 > 2 * tall or 2 * columns + 1 > _WIDEST_CUT:
+        remark = _("{head}: too many to be drawn apart").format(head=head)
+        return Group(Note(remark), Picture(result.pixels, max_width=_WIDEST_CUT, max_height=tall))
     return Picture(
         result.pixels,
         grid=(rows, columns),
-        max_width=60,
-        max_height=22,
+        max_width=_WIDEST_CUT,
+        max_height=tall,
         numbers=False,
         title=head,
         highlight=result.likeness.patch,
@@ -574,17 +596,17 @@ def _numbered(result: Patchify) -> RenderableType:
     )
 
 
-def _originals(result: Patchify, rebuilt: Rebuilt) -> RenderableType:
+def _originals(result: Patchify, rebuilt: Rebuilt, tall: int) -> RenderableType:
     """The picture, and beside it what is left of it in D numbers a patch."""
     again = Picture(
         rebuilt.pixels,
-        max_width=44,
-        max_height=22,
-        title=_("rebuilt from {d} of {k} numbers a patch: RMSE {e} of 255").format(
+        max_width=_WIDEST_CUT,
+        max_height=tall,
+        title=_("rebuilt from {d} of {k} numbers: RMSE {e} of 255").format(
             d=rebuilt.rank, k=result.patch_values, e=number(rebuilt.rmse)
         ),
     )
-    return Beside(_cut(result), again)
+    return Beside(_cut(result, tall), again)
 
 
 def _strips(result: Patchify, most: int) -> RenderableType:
@@ -597,21 +619,26 @@ def _strips(result: Patchify, most: int) -> RenderableType:
     if tail:
         labels += ["…", str(n)]
         values += [np.full(result.dim, np.nan), result.embedded[n]]
-    shown = np.abs(result.embedded[1:])
-    limit = float(np.quantile(shown, 0.98)) or float(shown.max()) or 1.0
-    strips = Heatmap(
-        np.stack(values),
+    strips = _signed(np.stack(values), labels, result.embedded[1:])
+    stack: list[RenderableType] = [Text(""), _thumbnails(result, head)]
+    if tail:
+        stack += [Text(""), _thumbnails(result, tail)]
+    title = _("[CLS] and {n} tokens of {d} numbers").format(n=n, d=result.dim)
+    return Group(Title(title), Beside(Group(*stack), strips, left_width=4, gap=1))
+
+
+def _signed(values: Floats, labels: list[str], scale: Floats) -> Heatmap:
+    """Rows of signed values; but for the largest 2 % of those in `scale`, all fit the colours."""
+    sizes = np.abs(scale)
+    limit = float(np.quantile(sizes, 0.98)) or float(sizes.max()) or 1.0
+    return Heatmap(
+        values,
         rows=labels,
         colours="diverging",
         limits=(-limit, limit),
         numbers=False,
         cell_width=3,
     )
-    stack: list[RenderableType] = [Text(""), _thumbnails(result, head)]
-    if tail:
-        stack += [Text(""), _thumbnails(result, tail)]
-    title = _("the sentence: [CLS] and {n} tokens of {d} numbers").format(n=n, d=result.dim)
-    return Group(Title(title), Beside(Group(*stack), strips, left_width=4, gap=1))
 
 
 def _thumbnails(result: Patchify, numbers: Sequence[int]) -> Picture:
@@ -631,16 +658,17 @@ def _alike(result: Patchify) -> RenderableType:
     low, high = float(found.cosines.min()), float(found.cosines.max())
     share = (found.cosines - low) / ((high - low) or 1.0)
     text = _(
-        "Cosine of the position of patch {patch} (framed) with all others, {low} dark to {high}"
-        " bright. {kind}; a trained ViT learns its own."
+        "E_pos of patch {patch} (row {row}, column {column}) against all others: cosine {low} dark,"
+        " {high} bright. {kind}; a trained ViT learns its own."
     ).format(
         patch=found.patch,
+        row=found.row,
+        column=found.column,
         low=_cosine(low),
         high=_cosine(high),
         kind=_(_KINDS[result.positions]),
     )
-    picture = Picture(sequential(share), max_width=20, max_height=7)
-    return Group(Title(_("+ E_pos: which positions are alike?")), Beside(picture, Note(text)))
+    return Beside(Picture(sequential(share), max_width=15, max_height=7), Note(text))
 
 
 def _cosine(value: float) -> str:
@@ -688,14 +716,15 @@ def _times(ratio: float) -> str:
 
 
 def _details(result: Patchify) -> list[RenderableType]:
-    """Facts of the file, the parts of z₀ one by one, and how alike all positions are."""
-    facts = [_named(result), result.fitting, *result.notes]
-    q = _("E, b, [CLS] and E_pos: {n} parameters.").format(n=count(result.parameters))
+    """What was measured besides, the parts of z₀ one by one, and how alike all positions are."""
+    q = _(
+        "E, b, [CLS] and E_pos: {n} parameters. [CLS] begins as zeros: it will be learned."
+    ).format(n=count(result.parameters))
     trip = _(
-        "Patches put together again: largest difference {trip}. Convolution of kernel {p} and stride"
-        " {p} against x E: {conv}."
+        "Patches put together again: largest difference {trip}. Convolution of kernel {p} and"
+        " stride {p} against x E: {conv}."
     ).format(trip=number(result.round_trip), p=result.patch, conv=number(result.convolution))
-    parts: list[RenderableType] = [Note("; ".join(facts)), Note(q), Note(trip)]
+    parts: list[RenderableType] = [Note(_facts(result)), Note(q), Note(trip)]
     shown = min(result.sequence, 12)
     labels = ["[CLS]", *map(str, range(1, shown))]
     z = result.embedded + result.pos
@@ -703,11 +732,7 @@ def _details(result: Patchify) -> list[RenderableType]:
         (_("E_pos, the first rows"), result.pos),
         (_("z₀ = tokens + E_pos, the first rows"), z),
     ):
-        limit = float(np.abs(values[:shown]).max()) or 1.0
-        strip = Heatmap(
-            values[:shown], rows=labels, colours="diverging", limits=(-limit, limit), numbers=False
-        )
-        parts += [Title(name), strip]
+        parts += [Title(name), _signed(values[:shown], labels, values[:shown])]
     title = _("cosine of the position of patch {n} with all others").format(n=result.likeness.patch)
     parts += [Title(title), Heatmap(result.likeness.cosines, max_height=32, cell_width=5)]
     return parts
@@ -718,11 +743,12 @@ def _details(result: Patchify) -> list[RenderableType]:
 
 def takeaways(result: Patchify) -> list[str]:
     """What became of this picture, what attention will cost, and what the projection is."""
-    sentences = [_sentence(result), _halved(result)]
-    if result.rebuilt is not None:
-        sentences.append(_kept(result, result.rebuilt))
+    if result.order:
+        sentences = [_sentence(result), _apart(result)]
+    elif result.rebuilt is not None:
+        sentences = [_kept(result, result.rebuilt), _halved(result)]
     else:
-        sentences.append(_is_convolution(result))
+        sentences = [_sentence(result), _halved(result), _is_convolution(result)]
     return [s for s in sentences if s]
 
 
@@ -739,9 +765,27 @@ def _sentence(result: Patchify) -> str:
             " to compare."
         ).format(**numbers)
     return _(
-        "The picture is a sentence now: {n} patches of {k} values each became tokens of {d}; with"
-        " [CLS] {m}."
+        "The picture is a sentence now: {n} patches of {k} values became tokens of {d}; with [CLS]"
+        " {m}."
     ).format(**numbers)
+
+
+def _apart(result: Patchify) -> str:
+    """Neighbours in the picture against neighbours in the sequence."""
+    rows, columns = result.grid
+    if result.tokens == 1:
+        return ""
+    if rows == 1 or columns == 1:
+        return _("All patches lie in one line: neighbours there are neighbours in the sequence.")
+    if result.positions == "random":
+        tail = _("as yet nothing in E_pos says so")
+    elif result.positions == "1d":
+        tail = _("E_pos tells their places in the sequence, and must tell that too")
+    else:
+        tail = _("E_pos alone tells")
+    return _(
+        "Patches 1 and {below} touch, but stand {n} places apart in the sequence: {tail}."
+    ).format(below=columns + 1, n=columns, tail=tail)
 
 
 def _halving(result: Patchify) -> tuple[Cost, Cost, bool] | None:
@@ -790,8 +834,7 @@ def _is_convolution(result: Patchify) -> str:
             " explains."
         ).format(**numbers)
     return _(
-        "The projection is a convolution, kernel {p}, stride {p}: computed both ways, the tokens"
-        " differ by {e}."
+        "x E is a convolution of kernel {p} and stride {p}: computed both ways, they differ by {e}."
     ).format(**numbers)
 
 
@@ -814,8 +857,7 @@ def _kept(result: Patchify, rebuilt: Rebuilt) -> str:
             " {e} of 255."
         ).format(**numbers)
     return _(
-        "{d} numbers for {k} keep {left} of the patches' variance: rebuilt with an RMSE of {e} of"
-        " 255 grey levels."
+        "{d} numbers instead of {k} keep {left} of the variance: rebuilt with an RMSE of {e} of 255."
     ).format(**numbers)
 
 

@@ -198,7 +198,7 @@ def run(
         forget_bias=forget_bias,
         seed=seed,
         length=len(text),
-        parameters=_parameters(network, len(text)),
+        parameters=_parameters(cell, hidden, sum(a.size for a in record.p), len(text)),
         checksums=list(dict.fromkeys(record.readings)),
         checksum_readings=len(record.readings),
         moved=int((record.trace != before).any(axis=1).sum()),
@@ -231,15 +231,16 @@ def _changed(text: str, change: int, to: str | None) -> str:
         wanted = ngettext("1: the text has {n} character", "1 to {n}: so long is the text", n)
         raise BadInput(f"--change {change}", wanted.format(n=n), f"--change {n}")
     here = text[change - 1]
+    default = "o" if here == "x" else "x"
     if to is None:
-        to = "o" if here == "x" else "x"
+        to = default
     if len(to) != 1:
         found = ngettext("{n} character", "{n} characters", len(to)).format(n=len(to))
         wanted = _("exactly one (a Unicode code point)")
-        raise BadInput(f"--to {to[:12]!r}: {found}", wanted, "--to x")
+        raise BadInput(f"--to {to[:12]!r}: {found}", wanted, f"--to {default}")
     if to == here:
         wanted = _("another than character {n} of the text, which it is already")
-        raise BadInput(f"--to {to!r}", wanted.format(n=change))
+        raise BadInput(f"--to {to!r}", wanted.format(n=change), f"--to {default}")
     return text[: change - 1] + to + text[change:]
 
 
@@ -374,11 +375,10 @@ def _memory(cell: str, distance: Floats, change: int) -> Memory:
     return Memory(cell, distance, float(share[-1]), rate, half_life, merged)
 
 
-def _parameters(network: _Network, length: int) -> Parameters:
-    d, own = network.hidden, sum(a.size for a in network.draw())
+def _parameters(cell: str, d: int, own: int, length: int) -> Parameters:
     convolution = _KERNEL * d * d + d
     lengths = sorted({1, 10, 100, 1000, 10_000, length, 10 * length, 100 * length})
-    formula = _FORMULAS[network.cell]
+    formula = _FORMULAS[cell]
     return Parameters(
         cell=own,
         own_weights_per_step=own * length,
@@ -514,15 +514,14 @@ class _Reading:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         result = self.result
-        names = _unit_names(result.hidden)
-        room = max(1, options.max_width - len(names[-1]) - 1)
+        room = _room(result, options.max_width)
         by = math.ceil(result.length / room)
         across = _("one column a character →")
         if by > 1:
             across = _("{n} characters, {by} to a column →").format(
                 n=count(result.length), by=count(by)
             )
-        heat = _heat(result, result.trace, room)
+        heat = _heat(result, result.trace, options.max_width)
         yield Title(_("Its state h at each step"), across)
         if not heat.columns:
             yield Text()  # so that the rows stand beside those of the weights
@@ -533,7 +532,7 @@ class _Reading:
         fits = result.checksum_readings == result.length and room // result.length >= 5
         yield Heatmap(
             watched,
-            rows=["w".rjust(len(names[-1]))] * len(watched),
+            rows=["w".rjust(len(str(result.hidden)))] * len(watched),
             columns=[reading[:4] for reading in result.readings] if fits else (),
             colours="diverging",
             numbers=False,
@@ -542,8 +541,19 @@ class _Reading:
         )
 
 
-def _heat(result: Unroll, values: Floats, room: int) -> Heatmap:
+class _Trace:
+    """A state over time in whatever width there is."""
+
+    def __init__(self, result: Unroll, values: Floats) -> None:
+        self.result, self.values = result, values
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _heat(self.result, self.values, options.max_width)
+
+
+def _heat(result: Unroll, values: Floats, width: int) -> Heatmap:
     """A state over time, the characters across the top where each has a column."""
+    room = _room(result, width)
     labels = _labels(result.text) if result.length <= room else []
     if max(map(cell_len, labels), default=0) > max(1, room // result.length):
         labels = []
@@ -556,6 +566,11 @@ def _heat(result: Unroll, values: Floats, room: int) -> Heatmap:
         max_height=_TALLEST,
         cell_width=_WIDEST,
     )
+
+
+def _room(result: Unroll, width: int) -> int:
+    """The columns that the names of the units leave to the characters."""
+    return max(1, width - len(str(result.hidden)) - 1)
 
 
 def _labels(text: str) -> list[str]:
@@ -649,7 +664,7 @@ def _details(result: Unroll) -> list[RenderableType]:
     )
     parts: list[RenderableType] = [growth]
     if result.cell_trace is not None:
-        parts += [Title(_("The LSTM's cell c")), _heat(result, result.cell_trace, 60)]
+        parts += [Title(_("The LSTM's cell c")), _Trace(result, result.cell_trace)]
     blocks = _BLOCKS[result.cell]
     for name, W in (("Wₓ", result.W_x), ("Wₕ", result.W_h)):
         pictures = [
@@ -730,9 +745,14 @@ def _remembering(result: Unroll) -> str:
         "rho": f"{result.radius:g}",
     }
     if result.left is None:
-        text = _("Changing character {change} leaves no trace: the two states are equal.")
+        text = _("Changing character {change} leaves the state as it was, to the last bit.")
     elif rest == 0:
         text = _("The changed character is the last: nothing follows in which it could fade.")
+    elif result.merged is not None and not result.half_life:
+        text = _(
+            "The changed character is forgotten at once: from character {merged} on the two states"
+            " are equal to the last bit."
+        )
     elif result.merged is not None:
         text = _(
             "The changed character is forgotten: from character {merged} on the two states are"
@@ -749,8 +769,7 @@ def _remembering(result: Unroll) -> str:
         )
     else:
         text = _(
-            "The states stay apart (ρ = {rho}): {on}, their gap is {left} times what it was at the"
-            " change."
+            "The states stay apart (ρ = {rho}): {on}, the gap is {left} times what it was at first."
         )
     return text.format(**numbers)
 
@@ -761,7 +780,7 @@ def _comparison(memory: Memory, plain: Memory) -> str:
         return ""
     name = _(CELLS[memory.cell])
     if memory.half_life is None or plain.half_life is None or not plain.half_life:
-        text = _("At the end the {cell} has {left} of the gap left, the tanh RNN {plain}.")
+        text = _("The gap at the end, as a share of the first: {cell} {left}, tanh RNN {plain}.")
         return text.format(cell=name, left=number(memory.left), plain=number(plain.left))
     ratio = memory.half_life / plain.half_life
     numbers = {
@@ -791,10 +810,10 @@ def question(result: Unroll) -> Question:
     ]
     answer = 0 if left >= 1 else 1 if left >= 0.1 else 2 if left >= 1e-6 else 3
     text = ngettext(
-        "Two texts differ in one letter, {n} character before the end. How much of the difference"
-        " between the states of the {cell} is left at the end?",
-        "Two texts differ in one letter, {n} characters before the end. How much of the difference"
-        " between the states of the {cell} is left at the end?",
+        "Two texts differ in one character, {n} character before the end. How much of the"
+        " difference between the states of the {cell} is left at the end?",
+        "Two texts differ in one character, {n} characters before the end. How much of the"
+        " difference between the states of the {cell} is left at the end?",
         rest,
     ).format(n=count(rest), cell=_(CELLS[result.cell]))
     return Question(text, choices, answer, _remembering(result))
