@@ -359,6 +359,8 @@ class _Plot:
         for row, column in np.argwhere(codes).tolist():
             cell = self.left + column, self.top + row
             tint = self.tints.get(cell) or self.slivers.get((cell, s.index))
+            if tint:
+                self.tints[cell] = tint  # now it covers the cell, for the next curve too
             on = self.inks(palette.rgb(self.console, s.ink), tint) if tint else style
             self.canvas.put(*cell, chr(0x2800 + self.dots[row, column]), on)
 

@@ -29,7 +29,7 @@ from seqlab.figures.picture import Picture
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.lab import BadInput, Check, Question, Result, Seed, require
-from seqlab.locale import N_, _
+from seqlab.locale import N_, _, ngettext
 
 Floats = NDArray[np.float64]
 Projection = Literal["random", "pca"]
@@ -565,7 +565,9 @@ def _facts(result: Patchify) -> str:
 def _cut(result: Patchify, tall: int) -> RenderableType:
     """The picture with its grid; the patch whose position is looked at has a frame."""
     rows, columns = result.grid
-    head = _("{rows} × {columns} patches").format(rows=rows, columns=columns)
+    head = ngettext("{rows} × {columns} patch", "{rows} × {columns} patches", result.tokens).format(
+        rows=rows, columns=columns
+    )
     if 2 * rows + 1 > 2 * tall or 2 * columns + 1 > _WIDEST_CUT:
         remark = _("{head}: too many to be drawn apart").format(head=head)
         return Group(Note(remark), Picture(result.pixels, max_width=_WIDEST_CUT, max_height=tall))
@@ -623,14 +625,16 @@ def _strips(result: Patchify, most: int) -> RenderableType:
     stack: list[RenderableType] = [Text(""), _thumbnails(result, head)]
     if tail:
         stack += [Text(""), _thumbnails(result, tail)]
-    title = _("[CLS] and {n} tokens of {d} numbers").format(n=n, d=result.dim)
+    title = ngettext(
+        "[CLS] and {n} token of {d} numbers", "[CLS] and {n} tokens of {d} numbers", n
+    ).format(n=count(n), d=result.dim)
     return Group(Title(title), Beside(Group(*stack), strips, left_width=4, gap=1))
 
 
 def _signed(values: Floats, labels: list[str], scale: Floats) -> Heatmap:
     """Rows of signed values; but for the largest 2 % of those in `scale`, all fit the colours."""
-    sizes = np.abs(scale)
-    limit = float(np.quantile(sizes, 0.98)) or float(sizes.max()) or 1.0
+    sizes = np.sort(np.abs(scale), axis=None)
+    limit = float(sizes[int(0.98 * sizes.size)]) or float(sizes[-1]) or 1.0
     return Heatmap(
         values,
         rows=labels,
@@ -656,7 +660,7 @@ def _alike(result: Patchify) -> RenderableType:
     """How alike the positions are: one patch against all others, in the picture's grid."""
     found = result.likeness
     low, high = float(found.cosines.min()), float(found.cosines.max())
-    share = (found.cosines - low) / ((high - low) or 1.0)
+    share = (found.cosines - low) / (high - low) if high > low else np.ones(found.cosines.shape)
     text = _(
         "E_pos of patch {patch} (row {row}, column {column}) against all others: cosine {low} dark,"
         " {high} bright. {kind}; a trained ViT learns its own."
@@ -682,7 +686,7 @@ def _costs(result: Patchify) -> Table:
         side = f"{c.patch} × {c.patch}"
         keys.append("vit" if c is own else "")
         if c.grid is None or c.sequence is None or c.scores is None:
-            rows.append([side, _("does not divide the size"), "", "", "", ""])
+            rows.append([side, _("no divisor"), "", "", "", ""])
             continue
         rows.append(
             [
@@ -698,7 +702,7 @@ def _costs(result: Patchify) -> Table:
         _("grid"),
         _("tokens N + 1"),
         _("attention scores (N+1)²"),
-        _("MACs of one layer, D = {d}").format(d=result.dim),
+        _("MACs a layer, D = {d}").format(d=result.dim),
         _("against {p}").format(p=result.patch),
     ]
     return Table([Column(_("patch"), "left"), *headers], rows, keys=keys)
@@ -777,15 +781,18 @@ def _apart(result: Patchify) -> str:
         return ""
     if rows == 1 or columns == 1:
         return _("All patches lie in one line: neighbours there are neighbours in the sequence.")
-    if result.positions == "random":
-        tail = _("as yet nothing in E_pos says so")
-    elif result.positions == "1d":
-        tail = _("E_pos tells their places in the sequence, and must tell that too")
-    else:
-        tail = _("E_pos alone tells")
+    pos = result.pos[1:]
+    unit = pos / np.maximum(np.sqrt((pos * pos).sum(axis=1, keepdims=True)), 1e-300)
+    n, total = len(unit), unit.sum(axis=0)
     return _(
-        "Patches 1 and {below} touch, but stand {n} places apart in the sequence: {tail}."
-    ).format(below=columns + 1, n=columns, tail=tail)
+        "Patches 1 and {below} touch, but stand {columns} places apart in the sequence: cosine of"
+        " their E_pos {touching}, of any two {any}."
+    ).format(
+        below=columns + 1,
+        columns=columns,
+        touching=_cosine(float(unit[0] @ unit[columns])),
+        any=_cosine(float(total @ total - n) / (n * (n - 1))),
+    )
 
 
 def _halving(result: Patchify) -> tuple[Cost, Cost, bool] | None:
@@ -809,8 +816,8 @@ def _halved(result: Patchify) -> str:
     assert large.sequence and small.sequence and large.scores and small.scores
     text = (
         _(
-            "Half the patch side, {p}: {tokens} times the tokens, {scores} times the scores,"
-            " {macs} times the work of a layer."
+            "Half the patch side, {p}: {tokens} × the tokens, {scores} × the scores, {macs} × the"
+            " work of a layer."
         )
         if half
         else _(
@@ -857,7 +864,8 @@ def _kept(result: Patchify, rebuilt: Rebuilt) -> str:
             " {e} of 255."
         ).format(**numbers)
     return _(
-        "{d} numbers instead of {k} keep {left} of the variance: rebuilt with an RMSE of {e} of 255."
+        "{d} numbers instead of {k} keep {left} of the variance: rebuilt with an RMSE of {e} of"
+        " 255."
     ).format(**numbers)
 
 

@@ -698,17 +698,16 @@ def _sharing(result: Unroll) -> str:
         "readings": count(result.checksum_readings),
     }
     state = ngettext(
-        "The state changed at {moved} of {steps} step",
-        "The state changed at {moved} of {steps} steps",
+        "The state changed in {moved} of {steps} step",
+        "The state changed in {moved} of {steps} steps",
         result.length,
     )
     if len(result.checksums) > 1:
-        return (state + _("; and the weights changed too: {kinds} checksums.")).format(**numbers)
-    weights = ngettext(
-        ", the weights at none: CRC-32 {crc} at the {readings} reading.",
-        ", the weights at none: CRC-32 {crc} at all {readings} readings.",
-        result.checksum_readings,
-    )
+        weights = _(", and the weights changed too: {kinds} checksums.")
+    elif result.checksum_readings == result.length:
+        weights = _(", the weights in none (CRC-32 {crc} at each).")
+    else:
+        weights = _(", the weights in none (CRC-32 {crc} at all {readings} readings).")
     return (state + weights).format(**numbers)
 
 
@@ -749,14 +748,11 @@ def _remembering(result: Unroll) -> str:
     elif rest == 0:
         text = _("The changed character is the last: nothing follows in which it could fade.")
     elif result.merged is not None and not result.half_life:
-        text = _(
-            "The changed character is forgotten at once: from character {merged} on the two states"
-            " are equal to the last bit."
-        )
+        text = _("Forgotten at once: from character {merged} on both states agree to the last bit.")
     elif result.merged is not None:
         text = _(
-            "The changed character is forgotten: from character {merged} on the two states are"
-            " equal to the last bit (half-life {life} characters)."
+            "Forgotten: from character {merged} on both states agree to the last bit (half-life"
+            " {life} characters)."
         )
     elif result.left < 0.1 and result.half_life is not None:
         text = _(

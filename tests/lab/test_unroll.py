@@ -1,5 +1,6 @@
 """unroll: the states against torch, every strange text, and sentences that follow the numbers."""
 
+import io
 import json
 import unicodedata
 import zlib
@@ -188,7 +189,7 @@ def test_a_watch_is_told_of_both_runs() -> None:
         "ab" * 1000, cell="gru", hidden=2, watch=lambda done, doing: told.append((done, doing))
     )
     shares = [done for done, _doing in told]
-    assert shares == sorted(shares) and 0 <= shares[0] and shares[-1] <= 1
+    assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 1
     assert list(dict.fromkeys(doing for _done, doing in told)) == ["GRU", "tanh RNN"]
 
 
@@ -354,7 +355,7 @@ def test_weights_that_change_are_found_out(monkeypatch: pytest.MonkeyPatch) -> N
             p.W_h[0, 0] += 1e-9
         return right(p, *arguments)
 
-    assert "the weights at none" in unroll.takeaways(unroll.run())[0]
+    assert "the weights in none (CRC-32" in unroll.takeaways(unroll.run())[0]
     monkeypatch.setattr(rnn, "step", wrong)
     result = unroll.run()
     assert len(result.checksums) == 2
@@ -362,9 +363,9 @@ def test_weights_that_change_are_found_out(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_state_that_rests_is_counted() -> None:
-    result = unroll.run("a" * 300, radius=0.5, change=2)
-    assert result.moved < 300
-    assert f"changed at {result.moved} of 300 steps" in unroll.takeaways(result)[0]
+    result = unroll.run("a" * 300, radius=0.0)
+    assert result.moved == 1
+    assert "The state changed in 1 of 300 steps," in unroll.takeaways(result)[0]
 
 
 def test_checksums_are_thinned_out_where_they_would_cost_too_much(
@@ -374,9 +375,8 @@ def test_checksums_are_thinned_out_where_they_would_cost_too_much(
     result = unroll.run("hello world " * 3)
     assert 2 <= result.checksum_readings < 20
     assert f"at all {result.checksum_readings} readings" in unroll.takeaways(result)[0]
-    console = Console(width=100, file=open("/dev/null", "w"))
+    console = Console(width=100, file=io.StringIO())
     console.print(result)
-    console.file.close()
 
 
 def test_the_question_has_the_measured_answer() -> None:
