@@ -37,7 +37,7 @@ def rows(picture: Path) -> dict[str, tuple[list[str], float | None]]:
         "vanish --help": ([*SEQLAB, "vanish", "--help"], None),
         "vanish --steps 50": ([*SEQLAB, "vanish", "--steps", "50"], 0.35),
         "vanish, four radii": (
-            [*SEQLAB, "vanish", *"--radius .5 --radius .9 --radius 1 --radius 1.1".split()],
+            [*SEQLAB, "vanish", "--radius=.5", "--radius=.9", "--radius=1", "--radius=1.1"],
             None,
         ),
         "patchify, 1-megapixel PNG": ([*SEQLAB, "patchify", str(picture)], 0.35),
@@ -71,7 +71,7 @@ def main() -> int:
         megapixel(picture)
         table = rows(picture)
         times: dict[str, list[float]] = {name: [] for name in table}
-        for name, (command, _) in table.items():
+        for command, _bar in table.values():
             seconds(command)  # once for the disk cache and the byte code
         for _ in range(options.runs):
             for name, (command, _bar) in table.items():

@@ -1,6 +1,6 @@
 """Make the README's pictures: real runs, exported as SVG into docs/.
 
-    python scripts/pictures.py [NAME ...]
+python scripts/pictures.py [NAME ...]
 """
 
 import contextlib

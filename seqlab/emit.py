@@ -232,7 +232,9 @@ def check_exports(paths: Sequence[Path]) -> None:
         if path.suffix.lower() not in SUFFIXES:
             endings = ", ".join(SUFFIXES)
             raise BadInput(
-                wrong, _("a name that ends in {endings}").format(endings=endings), f"{path.stem}.svg"
+                wrong,
+                _("a name that ends in {endings}").format(endings=endings),
+                f"{path.stem}.svg",
             )
         if path.is_dir():
             raise BadInput(wrong, _("a file; this is a folder"), str(path / "out.svg"))

@@ -12,7 +12,6 @@ from seqlab.figures import glyphs, palette
 from seqlab.figures.prose import Note, Title
 from seqlab.locale import N_, _
 
-
 # What Typer says by itself, for the catalogue of sentences.
 _TYPER = (
     N_("Show this message and exit."),

@@ -319,7 +319,7 @@ class _Plot:
         """Lay a band over a cell from height `start` to `end`, in eighths.
 
         A curve through a cell takes the place of the block, so that it needs one ground for the
-        whole cell: the band's where that fills the half of it, and always under its own curve.
+        whole cell: the band's where that fills the half of it, and under its own curve a quarter.
         """
         under = self.tints.get(cell)
         ink, ground = palette.rgb(self.console, s.ink), palette.ground_rgb(self.console)
@@ -327,7 +327,7 @@ class _Plot:
         bottom, top = round(8 * start), round(8 * end)
         if top - bottom >= 4:
             self.tints[cell] = tint
-        else:
+        elif top - bottom >= 2:
             self.slivers[cell, s.index] = tint
         if (bottom, top) == (0, 8):
             self.canvas.put(*cell, " ", self.inks(None, tint))

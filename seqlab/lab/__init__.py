@@ -37,8 +37,10 @@ class BadInput(ValueError):
 
     def __init__(self, wrong: str, expected: str, hint: str = "") -> None:
         self.wrong, self.expected, self.hint = wrong, expected, hint
-        pattern = _("{wrong}: expected {expected}; try {hint}") if hint else _(
-            "{wrong}: expected {expected}"
+        pattern = (
+            _("{wrong}: expected {expected}; try {hint}")
+            if hint
+            else _("{wrong}: expected {expected}")
         )
         super().__init__(pattern.format(wrong=wrong, expected=expected, hint=hint))
 

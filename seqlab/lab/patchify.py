@@ -36,9 +36,9 @@ Projection = Literal["random", "pca"]
 Positions = Literal["2d", "1d", "random"]
 
 _CHANNELS = 3
-_LARGEST_SIDE, _LARGEST_PATCH = 4096, 512
-_MOST_TOKENS = 2**16
-_MOST_NUMBERS = 2**25  # in one array: 256 megabytes
+_LARGEST_SIDE, _LARGEST_PATCH = 2048, 512
+_MOST_TOKENS = 2**14
+_MOST_NUMBERS = 2**24  # in one array: 128 megabytes
 _WIDEST_CUT = 60  # columns of the picture beside its tokens
 _COMPARED = (8, 16, 32)  # patch sides whose cost is told besides the chosen one
 _KINDS = {
