@@ -24,9 +24,33 @@ KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 LANGUAGES = ("zh",)
 
 
+class Catalogue(Catalog):
+    """A catalogue whose header holds nothing that changes by itself (dates, Babel's version): the
+    same words give the same bytes, on every day and every machine.
+    """
+
+    def __init__(self, language: str | None = None) -> None:
+        super().__init__(locale=language, charset="utf-8", fuzzy=False)
+        name = self.locale.english_name if self.locale else ""
+        self.header_comment = f"# {name} words of seqlab.\n"
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        language = self.locale.english_name if self.locale else ""
+        return [
+            ("Project-Id-Version", "seqlab"),
+            ("Language", str(self.locale_identifier or "")),
+            ("Language-Team", language),
+            ("Plural-Forms", self.plural_forms),
+            ("MIME-Version", "1.0"),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Transfer-Encoding", "8bit\n"),
+        ]
+
+
 def collected() -> Catalog:
     """Every sentence of the code: what is marked, and the paragraphs of the commands' help."""
-    found = Catalog(project="seqlab", charset="utf-8")
+    found = Catalogue()
     for name, line, message, _comments, _context in extract_from_dir(
         ROOT, method_map=[("**.py", "python")], keywords=KEYWORDS
     ):
@@ -44,8 +68,12 @@ def path_of(language: str) -> Path:
 
 
 def translated(language: str) -> Catalog:
+    own = Catalogue(language)
     with path_of(language).open("rb") as stream:
-        return pofile.read_po(stream, locale=language)
+        for message in pofile.read_po(stream, locale=language):
+            if message.id:
+                own[message.id] = message
+    return own
 
 
 def compiled(catalog: Catalog) -> bytes:
@@ -82,13 +110,11 @@ def complaints(language: str) -> list[str]:
 def update(language: str) -> None:
     path = path_of(language)
     path.parent.mkdir(parents=True, exist_ok=True)
-    merged = translated(language) if path.exists() else Catalog(locale=language, project="seqlab")
+    merged = translated(language) if path.exists() else Catalogue(language)
     merged.update(collected(), no_fuzzy_matching=True)
     merged.obsolete.clear()
-    buffer = io.BytesIO()
-    pofile.write_po(buffer, merged, width=100, omit_header=False, sort_output=True)
-    text = re.sub(rb'"(POT-Creation|PO-Revision)-Date:[^"]*"\n', b"", buffer.getvalue())
-    path.write_bytes(text)
+    with path.open("wb") as stream:
+        pofile.write_po(stream, merged, width=100, sort_output=True)
     path.with_suffix(".mo").write_bytes(compiled(translated(language)))
 
 

@@ -16,6 +16,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -24,16 +25,17 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from seqlab import __version__, catalogue
-from seqlab.locale import N_, _, preferred, speak
+from seqlab.locale import LANGUAGES, N_, _, preferred, speak
 
 Context = typer.Context
 
-
-def _speak(language: str | None) -> str | None:
-    """Set the language as soon as the option is read, so that the help speaks it too."""
-    if language is not None:
-        speak(language)
-    return language
+# What Typer says by itself of a command line.
+_TYPER = (
+    N_("no such option: {what}"),
+    N_("option {what} requires an argument"),
+    N_("option {what} does not take a value"),
+    N_("got unexpected extra argument(s) {what}"),
+)
 
 
 def _common(
@@ -54,11 +56,7 @@ def _common(
     ] = False,
     lang: Annotated[
         Literal["en", "zh"] | None,
-        typer.Option(
-            callback=_speak,
-            is_eager=True,
-            help=N_("Language; by default from SEQLAB_LANG, then the locale."),
-        ),
+        typer.Option(help=N_("Language; by default from SEQLAB_LANG, then the locale.")),
     ] = None,
     ascii: Annotated[bool, typer.Option("--ascii", help=N_("7-bit output only."))] = False,
     color: Annotated[
@@ -145,7 +143,7 @@ def seqlab(
     ] = False,
     lang: Annotated[
         Literal["en", "zh"] | None,
-        typer.Option(callback=_speak, is_eager=True, help=N_("Language of what follows.")),
+        typer.Option(help=N_("Language of what follows.")),
     ] = None,
 ) -> None:
     """Sequence models, seen at work in a terminal."""
@@ -242,15 +240,34 @@ def _spelled(ctx: typer.Context, options: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 a failed run, 2 bad input, 130 Ctrl-C."""
-    speak(preferred())
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    speak(_language(words))
     try:
-        status = _guarded(list(sys.argv[1:] if arguments is None else arguments))
+        status = _guarded(words)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
         # The reader has gone (| head). Python would complain once more on flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _language(arguments: list[str]) -> str:
+    """The language of this run, found before anything is parsed: help and errors speak it too.
+
+    It is that of --lang, or what the environment asks for; where only 7 bits get through, English.
+    """
+    from seqlab import emit
+
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "--ascii" in options or not emit.is_unicode(sys.stdout):
+        return "en"
+    language = preferred()
+    for word, after in pairwise([*options, ""]):
+        asked = after if word == "--lang" else word.removeprefix("--lang=")
+        if word.startswith("--lang") and asked in LANGUAGES:
+            language = asked
+    return language
 
 
 def _guarded(arguments: list[str]) -> int:
@@ -313,9 +330,13 @@ def _bad_input(problem: Any, help_command: str) -> str:
         wrong = f"{name} {details[0]['input']}"
         return str(BadInput(wrong, _expected(details[0], param), try_))
     text = (getattr(problem, "message", "") or str(problem)).rstrip(".")
-    return _("{problem}; try '{command}'").format(
-        problem=text[:1].lower() + text[1:], command=help_command
-    )
+    text = text[:1].lower() + text[1:]
+    for pattern in _TYPER:
+        before, after = pattern.split("{what}")
+        if text.startswith(before) and text.endswith(after):
+            text = _(pattern).format(what=text[len(before) : len(text) - len(after)])
+            break
+    return _("{problem}; try '{command}'").format(problem=text, command=help_command)
 
 
 def _expected(detail: Mapping[str, Any], param: Any) -> str:

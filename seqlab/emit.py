@@ -155,7 +155,7 @@ def screen(stream: TextIO, look: Look, environment: Mapping[str, str] = os.envir
         system = "auto"
     else:
         system = None
-    seven_bit = look.ascii or not _is_unicode(stream)
+    seven_bit = look.ascii or not is_unicode(stream)
     console = Screen(
         seven_bit=seven_bit,
         file=stream,
@@ -175,7 +175,8 @@ def _columns(environment: Mapping[str, str]) -> int | None:
     return min(max(int(value), NARROWEST), WIDEST) if value.isdigit() and int(value) else None
 
 
-def _is_unicode(stream: TextIO) -> bool:
+def is_unicode(stream: TextIO) -> bool:
+    """Whether more than 7 bits can be written to `stream`."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
 
 
@@ -209,7 +210,7 @@ def say(report: Report, look: Look, as_json: bool, stream: TextIO | None = None)
     stream = stream or sys.stdout
     if as_json:
         document = report.document()
-        if not _is_unicode(stream) or look.ascii:
+        if not is_unicode(stream) or look.ascii:
             document = re.sub("[^\x00-\x7f]", lambda found: _escape(found[0]), document)
         stream.write(document + "\n")
     else:
@@ -396,7 +397,8 @@ def progress(stream: TextIO | None = None, patience: float = 0.7) -> Iterator[Wa
 def error(message: str, stream: TextIO | None = None) -> None:
     """One line on standard error; whatever came from the user in it is made harmless."""
     stream = stream or sys.stderr
-    line = glyphs.fit(" ".join(f"error: {message}".split("\n")), not _is_unicode(stream))
+    text = _("error: {message}").format(message=message)
+    line = glyphs.fit(" ".join(text.split("\n")), not is_unicode(stream))
     stream.write(line + "\n")
     stream.flush()
 

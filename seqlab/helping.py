@@ -64,8 +64,9 @@ def command(path: str, text: str, params: Sequence[Any], common: Collection[str]
     own += [p for p in shared if p.name == "seed"]
     words = [path, "[OPTIONS]", *(f"[{p.display_name_raw.upper()}]" for p in arguments)]
     parts: list[RenderableType] = [Title(_("Usage: ") + " ".join(words)), Text()]
-    for paragraph in _(text).split("\n\n"):
-        parts += [Words(" ".join(paragraph.split())), Text()]
+    for paragraph in text.split("\n\n"):  # the catalogue has them one by one, each in one line
+        line = " ".join(paragraph.split())
+        parts += [Words(_(line)), Text()]
     for title, group in (("", arguments), (_("Options"), own), (_("Every experiment"), shared)):
         if group:
             parts += [Title(title)] if title else []
@@ -124,4 +125,4 @@ def _default(param: Any) -> Iterator[str]:
     shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     if value is True:
         return
-    yield f"[{_('default')}: {shown}]"
+    yield _("[default: {value}]").format(value=shown)

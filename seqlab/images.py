@@ -4,11 +4,13 @@ A file is turned upright first, then brought to eight bits of three channels; wh
 on the way is said in its notes. What is no picture is refused in one line.
 """
 
+import contextlib
 import difflib
 import os
 import stat
 import warnings
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ PADDING = 128  # the grey that a network, whose pixels are scaled to −1 .. 1, 
 _MEGA = 1_000_000
 _LONGEST_NAME = 120  # of a file, in a message that has one line
 
+_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # PNG, JPEG, GIF, TIFF
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,6 +39,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = [_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)]
 
 
 class Photo(NamedTuple):
@@ -79,22 +83,18 @@ def read(path: str | os.PathLike[str], enough: int | None = None) -> Photo:
     except PermissionError as problem:
         raise _unreadable(name) from problem
     except Exception as problem:  # decoders raise all kinds of errors on damaged files
-        reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise BadInput(
-            _("{file}: damaged or cut off ({reason})").format(
-                file=_shown(name), reason=shorten(reason, 80)
-            ),
-            _("a whole picture file"),
-            _("fetching it again, or saving it as PNG"),
-        ) from problem
+        raise _damaged(name, str(problem) or type(problem).__name__) from problem
 
 
-def _decode(name: str, stream: object, enough: int | None) -> Photo:
+def _decode(name: str, stream: BinaryIO, enough: int | None) -> Photo:
     try:
-        picture = Image.open(stream)  # type: ignore[arg-type]
+        picture = Image.open(stream)
     except Image.DecompressionBombError as problem:
         raise _too_large(name, None) from problem
     except UnidentifiedImageError as problem:
+        stream.seek(0)
+        if stream.read(4).startswith(_BEGINNINGS):  # its directory lies beyond where it was cut
+            raise _damaged(name, _("its header cannot be read")) from problem
         raise BadInput(
             _("{file}: not a picture").format(file=_shown(name)),
             _("a file that Pillow reads, such as PNG, JPEG, GIF, WebP, TIFF or BMP"),
@@ -112,13 +112,17 @@ def _decode(name: str, stream: object, enough: int | None) -> Photo:
     frames = _frames(picture)
     if frames > 1:
         notes.append(_("the first of its {n} frames").format(n=frames))
-    if enough is not None:
-        picture.draft(None, (2 * enough, 2 * enough))  # JPEG alone can: others ignore it
-    picture.load()
-    upright = _turned(picture)
-    if upright is not picture:
+    if _orientation(picture) in _UPRIGHT:
         notes.append(_("turned upright, as its EXIF orientation says"))
-    if (width < height) != (upright.width < upright.height):
+    # JPEG alone can be read smaller, others ignore it
+    smaller = None if enough is None else picture.draft(None, (2 * enough, 2 * enough))
+    with _silence() if picture.format == "TIFF" else contextlib.nullcontext():
+        picture.load()  # here Pillow turns a TIFF by itself
+    if smaller is None:
+        width, height = picture.size
+    method = _UPRIGHT.get(_orientation(picture))
+    upright = picture if method is None else picture.transpose(method)
+    if method in _SIDEWAYS:
         width, height = height, width
     upright = _rgb(upright, notes)
     factor = min(upright.size) // (2 * enough) if enough is not None else 1
@@ -171,6 +175,16 @@ def _unreadable(name: str) -> BadInput:
     )
 
 
+def _damaged(name: str, reason: str) -> BadInput:
+    return BadInput(
+        _("{file}: damaged or cut off ({reason})").format(
+            file=_shown(name), reason=shorten(" ".join(reason.split()), 80)
+        ),
+        _("a whole picture file"),
+        _("fetching it again, or saving it as PNG"),
+    )
+
+
 def _too_large(name: str, pixels: int | None) -> BadInput:
     limit = Image.MAX_IMAGE_PIXELS or 0
     size = f"{pixels / _MEGA:,.0f}" if pixels else f"> {2 * limit / _MEGA:,.0f}"
@@ -206,13 +220,30 @@ def _frames(picture: Image.Image) -> int:
     return frames
 
 
-def _turned(picture: Image.Image) -> Image.Image:
-    """The picture upright. Pillow turns a TIFF by itself when it is loaded."""
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Standard error to nowhere: libtiff writes its complaints there, from C, and then fails."""
     try:
-        method = _UPRIGHT.get(picture.getexif().get(_EXIF_ORIENTATION, 1))
+        kept = os.dup(2)
+    except OSError:  # it is closed already
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How the camera was held, by EXIF; 1 is upright."""
+    try:
+        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # EXIF that cannot be read says nothing
-        return picture
-    return picture if method is None else picture.transpose(method)
+        return 1
 
 
 def _rgb(picture: Image.Image, notes: list[str]) -> Image.Image:

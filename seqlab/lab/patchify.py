@@ -28,7 +28,7 @@ from seqlab.figures.panels import Beside
 from seqlab.figures.picture import Picture
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, require
+from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
 from seqlab.locale import N_, _, ngettext
 
 Floats = NDArray[np.float64]
@@ -40,6 +40,7 @@ _LARGEST_SIDE, _LARGEST_PATCH = 2048, 512
 _MOST_TOKENS = 2**14
 _MOST_NUMBERS = 2**24  # in one array: 128 megabytes
 _WIDEST_CUT = 60  # columns of the picture beside its tokens
+_BAND = 2**16  # numbers that the convolution sums at a time
 _COMPARED = (8, 16, 32)  # patch sides whose cost is told besides the chosen one
 _KINDS = {
     "2d": N_("2d: sines of its row and of its column (MoCo v3, MAE)"),
@@ -196,6 +197,7 @@ def run(
         bool, typer.Option("--order", help=N_("Draw the picture large, with every token's number."))
     ] = False,
     seed: Seed = 0,
+    watch: Watch | None = None,
 ) -> Patchify:
     """Turn a picture into the sequence that a Vision Transformer reads.
 
@@ -215,6 +217,7 @@ def run(
     ):
         if value not in known:
             raise BadInput(f"--{name} {value}", _("one of {all}").format(all=", ".join(known)))
+    tell = watch or (lambda done, doing: None)
     wanted = _size(str(size))
     if wanted is not None:
         wanted = _divisible(wanted, patch, nearest)
@@ -236,6 +239,7 @@ def run(
     if not 1 <= looked_at <= n:
         raise BadInput(f"--at {at}", _("the number of a patch, 1 to {n}").format(n=n))
 
+    tell(0.1, _("cutting and projecting"))
     pixels = images.fitted(photo.pixels, height, width, fit)
     x = np.moveaxis(pixels, 2, 0) / 127.5 - 1  # (c, n1 p, n2 p)
     patches = vit.patchify(x, patch)
@@ -243,6 +247,8 @@ def run(
     drawn, rebuilt = _parameters(patches, rows, columns, patch, dim, projection, positions, seed)
     projected = vit.project(drawn, patches)
     z = vit.embed(drawn, patches)
+    tell(0.5, _("convolving"))
+    convolved = _convolved(drawn, x, patch)
     return Patchify(
         image=Source(photo.path, photo.width, photo.height, photo.mode),
         notes=[*photo.notes, *_shortened(positions, dim)],
@@ -260,7 +266,7 @@ def run(
         seed=seed,
         parameters=sum(int(np.size(a)) for a in drawn),
         round_trip=float(np.abs(whole - x).max()),
-        convolution=float(np.abs(_convolved(drawn, x, patch) - projected).max()),
+        convolution=float(np.abs(convolved - projected).max()),
         rebuilt=rebuilt,
         likeness=_likeness(drawn.pos[1:], rows, columns, looked_at),
         cost=[_cost(height, width, p, dim) for p in sorted({*_COMPARED, patch})],
@@ -412,10 +418,15 @@ def _components(patches: Floats, dim: int) -> tuple[Floats, Floats, int, float |
 
 
 def _convolved(q: vit.Embedding, x: Floats, patch: int) -> Floats:
-    """The tokens by a convolution whose stride is as large as its kernel; x (c, n1 p, n2 p)."""
-    kernel = vit.as_kernel(q.E, x.shape[0], patch)
-    y = conv.conv2d(x[None], kernel, q.b, stride=patch)[0]
-    return np.asarray(y.reshape(len(y), -1).T)
+    """The tokens by a convolution whose stride is as large as its kernel; x (c, n1 p, n2 p).
+
+    Some rows of patches at a time: sums over all the kernel's offsets should stay in cache.
+    """
+    kernel, (_c, height, width) = vit.as_kernel(q.E, x.shape[0], patch), x.shape
+    step = patch * max(1, _BAND // (width // patch * len(kernel)))
+    bands = [x[None, :, top : top + step] for top in range(0, height, step)]
+    found = [conv.conv2d(band, kernel, q.b, stride=patch)[0] for band in bands]
+    return np.concatenate([y.reshape(len(kernel), -1).T for y in found])
 
 
 def _likeness(pos: Floats, rows: int, columns: int, patch: int) -> Likeness:
@@ -526,7 +537,8 @@ def show(result: Patchify, detail: bool = False) -> RenderableType:
         parts.append(Beside(_strips(result, 4), _alike(result), left_width=48))
     else:
         heading = Title(_("+ E_pos: which positions are alike?"))
-        right = Group(_strips(result, 11), heading, _alike(result))
+        rows = 11 if result.grid[1] <= 20 else 9  # beside a wide picture, words need more lines
+        right = Group(_strips(result, rows), heading, _alike(result))
         parts.append(Beside(_cut(result, tall), right))
     if detail or not (result.order or result.rebuilt):
         parts.append(_costs(result))
@@ -785,8 +797,8 @@ def _apart(result: Patchify) -> str:
     unit = pos / np.maximum(np.sqrt((pos * pos).sum(axis=1, keepdims=True)), 1e-300)
     n, total = len(unit), unit.sum(axis=0)
     return _(
-        "Patches 1 and {below} touch, but stand {columns} places apart in the sequence: cosine of"
-        " their E_pos {touching}, of any two {any}."
+        "Patches 1 and {below} touch, yet stand {columns} places apart: cosine of their E_pos"
+        " {touching}, of any two {any}."
     ).format(
         below=columns + 1,
         columns=columns,

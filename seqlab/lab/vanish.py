@@ -825,15 +825,15 @@ def _across(result: Vanish, cell: str) -> str:
     for curve in found:
         kept = _kept(curve)
         fate = (
-            _("vanishes at")
+            _("vanishes at ρ = {radii}")
             if kept < math.log10(0.9)
-            else _("explodes at")
+            else _("explodes at ρ = {radii}")
             if kept > math.log10(1.1)
-            else _("stays at")
+            else _("stays at ρ = {radii}")
         )
         fates.setdefault(fate, []).append(f"{curve.radius:g}")
-    parts = [f"{fate} ρ = {', '.join(radii)}" for fate, radii in fates.items()]
-    text = _("{cell}: the gradient {parts}").format(cell=_(CELLS[cell]), parts="; ".join(parts))
+    parts = _("; ").join(f.format(radii=", ".join(radii)) for f, radii in fates.items())
+    text = _("{cell}: the gradient {parts}").format(cell=_(CELLS[cell]), parts=parts)
     above = [c for c in found if c.radius > 1 and _kept(c) < math.log10(0.9)]
     if cell == "rnn" and above:
         c = max(above, key=lambda c: c.radius)
