@@ -184,8 +184,8 @@ def _run(
     from seqlab import emit
     from seqlab.lab import BadInput
 
-    arguments = {p.name for p in ctx.command.params if p.param_type_name == "argument"}
-    options = {n: _standard_input(values[n]) if n in arguments else values[n] for n in own}
+    texts = {p.name for p in ctx.command.params if p.metavar == "TEXT"}
+    options = {n: _standard_input(values[n]) if n in texts else values[n] for n in own}
     look = emit.Look(values["color"], values["theme"], values["width"], values["ascii"])
     exports: list[Path] = values["export"] or []
     emit.check_exports(exports)
@@ -211,7 +211,7 @@ def _run(
 
 
 def _standard_input(value: Any) -> Any:
-    """An argument `-` is what comes in at standard input, without the line break that ends it."""
+    """A text `-` is what comes in at standard input, without the line break that ends it."""
     if value != "-":
         return value
     return sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")

@@ -31,7 +31,7 @@ class Entries:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
         table.add_column(width=2)
         table.add_column(width=width, style=palette.style(console, "point"))
-        table.add_column(ratio=1)
+        table.add_column(ratio=1, overflow="fold")  # Chinese has long words: none may be cut off
         for typed, does in self.entries:
             fitted = [glyphs.fit(text, options.ascii_only) for text in (typed, does)]
             table.add_row("", *map(Text, fitted))

@@ -102,13 +102,19 @@ class Picture:
             margin = len(str(down * across - across + 1)) + 1
             width, height = min(self.max_width, room - margin), self.max_height * deep
             side = min(rows / down, columns / across)
+            best: _Layout | None = None
             for gap_y in (1, 0)[: 3 - deep]:  # a line of text is a thick gap between shades
                 for size in range(min(max(width, 0), max(1, int(_ENLARGE * side))), 0, -1):
                     tile_width = max(1, round(size * columns / across / side))
                     tile_height = max(1, round(size * rows / down / side * deep / 2))
                     layout = _Layout(margin, down, across, tile_width, tile_height, 1, gap_y, deep)
                     if layout.width <= width and layout.height <= height:
-                        return layout, ""
+                        if self.numbers is not True or layout.holds_numbers():
+                            return layout, ""
+                        best = best or layout
+                        break
+            if best is not None:
+                return best, ""
         scale = min(min(self.max_width, room) / columns, 2 * self.max_height / rows)
         scale = min(_ENLARGE, int(scale)) if scale >= 1 else scale
         tile_width, tile_height = round(columns * scale), round(rows * scale * deep / 2)
@@ -137,6 +143,11 @@ class _Layout(NamedTuple):
     @property
     def height(self) -> int:
         return self.down * (self.tile_height + self.gap_y) + self.gap_y
+
+    def holds_numbers(self, ample: bool = False) -> bool:
+        """Whether the largest number fits into a tile, or fits with ample room around it."""
+        enough = self.tile_width >= len(str(self.down * self.across)) + 2 * ample
+        return enough and self.tile_height >= self.deep * (1 + ample) + ample
 
     def corner(self, tile: int) -> tuple[int, int]:
         """The upper left pixel (x, y) of a tile; tiles are counted from 1."""
@@ -215,9 +226,7 @@ class _Drawing:
         """Each tile's number in its middle, where it fits."""
         layout = self.layout
         tiles = layout.down * layout.across
-        ample = wanted is None
-        enough = layout.tile_width >= len(str(tiles)) + 2 * ample
-        if wanted is False or not enough or layout.tile_height < layout.deep * (1 + ample) + ample:
+        if wanted is False or not layout.holds_numbers(ample=wanted is None):
             return
         for tile in range(1, tiles + 1):
             text, (x, y) = str(tile), self._middle(tile)

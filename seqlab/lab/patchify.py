@@ -201,8 +201,8 @@ def run(
 ) -> Patchify:
     """Turn a picture into the sequence that a Vision Transformer reads.
 
-    Pixels are scaled to −1 .. 1 before they are projected. `size` is a number for a square, WIDTHx-
-    HEIGHT, or "own" for the picture's own size.
+    Pixels are scaled to −1 .. 1 before they are projected. `size` is a number for a square, or
+    WIDTHxHEIGHT, or "own" for the picture's own size.
 
     Raises:
         BadInput: no readable picture, a size that the patch does not divide, a number out of range.
@@ -405,7 +405,8 @@ def _components(patches: Floats, dim: int) -> tuple[Floats, Floats, int, float |
     if n > values:  # the triangle of a QR has the same singular values, and fewer rows
         centred = np.linalg.qr(centred, mode="r")
     _u, s, vt = np.linalg.svd(centred, full_matrices=False)
-    carrying = int((s > s[0] * max(n, values) * np.finfo(float).eps).sum()) if s[0] > 0 else 0
+    rounding = float(np.linalg.norm(patches)) * max(n, values) * np.finfo(float).eps
+    carrying = int((s > rounding).sum())
     rank = min(dim, carrying)
     top = vt[:rank]
     peaks = np.abs(top).argmax(axis=1)
@@ -534,7 +535,7 @@ def show(result: Patchify, detail: bool = False) -> RenderableType:
         parts.append(_numbered(result))
     elif result.rebuilt is not None:
         parts.append(_originals(result, result.rebuilt, tall))
-        parts.append(Beside(_strips(result, 4), _alike(result), left_width=48))
+        parts.append(Beside(_strips(result, 4, bar=False), _alike(result), left_width=48))
     else:
         heading = Title(_("+ E_pos: which positions are alike?"))
         rows = 11 if result.grid[1] <= 20 else 9  # beside a wide picture, words need more lines
@@ -623,7 +624,7 @@ def _originals(result: Patchify, rebuilt: Rebuilt, tall: int) -> RenderableType:
     return Beside(_cut(result, tall), again)
 
 
-def _strips(result: Patchify, most: int) -> RenderableType:
+def _strips(result: Patchify, most: int, bar: bool = True) -> RenderableType:
     """The first tokens and the last: the patch, its number, and the values it became."""
     n = result.tokens
     head = list(range(1, n + 1)) if n <= most else list(range(1, most - 1))
@@ -633,7 +634,7 @@ def _strips(result: Patchify, most: int) -> RenderableType:
     if tail:
         labels += ["…", str(n)]
         values += [np.full(result.dim, np.nan), result.embedded[n]]
-    strips = _signed(np.stack(values), labels, result.embedded[1:])
+    strips = _signed(np.stack(values), labels, result.embedded[1:], bar)
     stack: list[RenderableType] = [Text(""), _thumbnails(result, head)]
     if tail:
         stack += [Text(""), _thumbnails(result, tail)]
@@ -643,7 +644,7 @@ def _strips(result: Patchify, most: int) -> RenderableType:
     return Group(Title(title), Beside(Group(*stack), strips, left_width=4, gap=1))
 
 
-def _signed(values: Floats, labels: list[str], scale: Floats) -> Heatmap:
+def _signed(values: Floats, labels: list[str], scale: Floats, bar: bool = True) -> Heatmap:
     """Rows of signed values; but for the largest 2 % of those in `scale`, all fit the colours."""
     sizes = np.sort(np.abs(scale), axis=None)
     limit = float(sizes[int(0.98 * sizes.size)]) or float(sizes[-1]) or 1.0
@@ -654,6 +655,7 @@ def _signed(values: Floats, labels: list[str], scale: Floats) -> Heatmap:
         limits=(-limit, limit),
         numbers=False,
         cell_width=3,
+        bar=bar,
     )
 
 

@@ -135,7 +135,8 @@ class Unroll(Result):
 
 def run(
     text: Annotated[
-        str, typer.Argument(help=N_("What the cell reads; - is standard input."))
+        str,
+        typer.Argument(metavar="TEXT", help=N_("What the cell reads; - is standard input.")),
     ] = "hello world",
     *,
     cell: Annotated[Cell, typer.Option(help=N_("The cell."))] = "rnn",
