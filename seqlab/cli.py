@@ -27,8 +27,6 @@ from typer.core import TyperCommand, TyperGroup
 from seqlab import __version__, catalogue
 from seqlab.locale import LANGUAGES, N_, _, preferred, speak
 
-Context = typer.Context
-
 # What Typer says by itself of a command line.
 _TYPER = (
     N_("no such option: {what}"),
@@ -79,14 +77,14 @@ _COMMON = inspect.signature(_common).parameters
 class Syllabus(TyperGroup):
     """The group of all experiments: known from the catalogue, loaded one at a time."""
 
-    def list_commands(self, ctx: Context) -> list[str]:  # type: ignore[override]
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return [e.name for e in catalogue.EXPERIMENTS]
 
-    def get_command(self, ctx: Context, name: str) -> TyperCommand | None:  # type: ignore[override]
+    def get_command(self, ctx: typer.Context, name: str) -> TyperCommand | None:  # type: ignore[override]
         experiment = catalogue.find(name)
         return None if experiment is None else _command(experiment)
 
-    def resolve_command(self, ctx: Context, args: list[str]) -> Any:  # type: ignore[override]
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         if args and not args[0].startswith("-") and catalogue.find(args[0]) is None:
             names = self.list_commands(ctx)
             close = get_close_matches(args[0], names, n=1)
@@ -97,14 +95,14 @@ class Syllabus(TyperGroup):
             raise BadInput(wrong, _("one of {names}").format(names=", ".join(names)), f"'{hint}'")
         return super().resolve_command(ctx, args)
 
-    def shell_complete(self, ctx: Context, incomplete: str) -> Any:  # type: ignore[override]
+    def shell_complete(self, ctx: typer.Context, incomplete: str) -> Any:  # type: ignore[override]
         from typer._click.shell_completion import CompletionItem
 
         found = [e for e in catalogue.EXPERIMENTS if e.name.startswith(incomplete)]
         items = [CompletionItem(e.name, help=_(e.line)) for e in found]
         return [*items, *TyperCommand.shell_complete(self, ctx, incomplete)]
 
-    def format_help(self, ctx: Context, formatter: Any) -> None:  # type: ignore[override]
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         from seqlab import emit, helping
 
         formatter.write(emit.rendered(helping.syllabus(self.get_params(ctx))))
@@ -113,7 +111,7 @@ class Syllabus(TyperGroup):
 class Command(TyperCommand):
     """An experiment's command, with help of our own: Typer's reads docstrings as markup."""
 
-    def format_help(self, ctx: Context, formatter: Any) -> None:  # type: ignore[override]
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         from seqlab import emit, helping
 
         page = helping.command(
@@ -198,7 +196,8 @@ def _run(
     report = emit.Report(
         experiment=experiment.name,
         command=_spelled(ctx, options),
-        seed=options.get("seed", 0),
+        seed=options["seed"],
+        seed_given=_was_given(ctx, "seed"),
         options=options,
         result=result,
         figure=module.show(result, detail=values["detail"]),
@@ -214,33 +213,55 @@ def _standard_input(value: Any) -> Any:
     """A text `-` is what comes in at standard input, without the line break that ends it."""
     if value != "-":
         return value
-    return sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
+    if sys.stdin is None:
+        from seqlab.lab import BadInput
+
+        raise BadInput("-", _("a text at standard input, which is closed"))
+    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _was_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _spelled(ctx: typer.Context, options: Mapping[str, Any]) -> str:
     """The command line that repeats this run: arguments and every option that was given."""
-    words = ["seqlab", ctx.info_name or ""]
+    words, arguments = [], []
     for param in ctx.command.params:
-        source = ctx.get_parameter_source(param.name or "")
-        if param.name not in options or source is None or source.name == "DEFAULT":
+        name = param.name or ""
+        if not (name in options or name == "detail") or not _was_given(ctx, name):
             continue
-        value = ctx.params[param.name]
+        value = ctx.params[name]
         if param.param_type_name == "argument":
-            words.append(str(value))
+            arguments.append(str(value))
             continue
+        flag = max(param.opts, key=len)
         for item in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(item, bool):
-                flags = param.opts if item else param.secondary_opts
-                words.append(flags[-1])
+                words.append(flag if item else param.secondary_opts[-1])
             else:
-                text = f"{item:g}" if isinstance(item, float) else str(item)
-                words += [max(param.opts, key=len), text]
-    return shlex.join(words)
+                words += [flag, _number(item) if isinstance(item, float) else str(item)]
+    if any(text.startswith("-") and text != "-" for text in arguments):
+        words += ["--", *arguments]  # else they would be taken for options
+    else:
+        words = [*arguments, *words]
+    return shlex.join(["seqlab", ctx.info_name or "", *words])
+
+
+def _number(value: float) -> str:
+    """The shortest text that reads as `value` again."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 a failed run, 2 bad input, 130 Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called (>&-)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     speak(_language(words))
     try:
         status = _guarded(words)
@@ -291,7 +312,7 @@ def _guarded(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as problem:
-        if os.environ.get("SEQLAB_DEBUG"):
+        if os.environ.get("SEQLAB_DEBUG") == "1":
             raise
         from seqlab import emit
 

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -52,6 +52,7 @@ class Report:
     experiment: str
     command: str
     seed: int
+    seed_given: bool
     options: Mapping[str, object]
     result: Result
     figure: RenderableType
@@ -60,11 +61,11 @@ class Report:
 
     def page(self) -> RenderableType:
         """The screen: figures, takeaways, checks, and the line that makes it again."""
-        seed = "" if "--seed" in self.command else f" · seed {self.seed}"
+        seed = "" if self.seed_given else f" · seed {self.seed}"
         return Group(
             self.figure,
             Takeaways(self.takeaways),
-            *(Verdict(_say(check), check.passed) for check in self.checks),
+            *(Verdict(text, passed) for text, passed in _verdicts(self.checks)),
             Note(_abridged(self.command) + seed),
         )
 
@@ -94,14 +95,26 @@ def _abridged(command: str) -> str:
     return command if len(command) <= 180 else f"{command[:100]} … {command[-75:]}"
 
 
-def _say(check: Check) -> str:
-    sign = "≤" if check.passed else ">"
-    return _("{name}: largest difference {error} {sign} {tolerance}").format(
-        name=check.name,
-        error=glyphs.number(check.error),
-        sign=sign,
-        tolerance=glyphs.number(check.tolerance, 1),
-    )
+def _verdicts(checks: Sequence[Check]) -> Iterator[tuple[str, bool]]:
+    """One line for all checks that passed, and one for each that failed."""
+    passed = [check for check in checks if check.passed]
+    if passed:
+        worst = max(passed, key=lambda check: check.error)
+        pattern = _("{n} comparisons with torch hold; the largest difference is {error}")
+        if len(passed) == 1:
+            pattern = _("{name}: largest difference {error}")
+        error = glyphs.number(worst.error)
+        yield pattern.format(n=len(passed), error=error, name=worst.name), True
+    for check in checks:
+        if not check.passed:
+            yield (
+                _("{name}: difference {error}, above {tolerance}").format(
+                    name=check.name,
+                    error=glyphs.number(check.error),
+                    tolerance=glyphs.number(check.tolerance, 1),
+                ),
+                False,
+            )
 
 
 def plain(value: Any) -> Any:
@@ -164,6 +177,7 @@ def screen(stream: TextIO, look: Look, environment: Mapping[str, str] = os.envir
         no_color=system is None,
         theme=palette.theme(look.theme),
         width=width,
+        _environ={k: v for k, v in environment.items() if k not in ("COLUMNS", "LINES")},
     )
     if width is None:  # a real terminal: it has said its width, which need not be a sensible one
         console.width = min(max(console.width, NARROWEST), WIDEST)
@@ -172,7 +186,7 @@ def screen(stream: TextIO, look: Look, environment: Mapping[str, str] = os.envir
 
 def _columns(environment: Mapping[str, str]) -> int | None:
     value = environment.get("COLUMNS", "")
-    return min(max(int(value), NARROWEST), WIDEST) if value.isdigit() and int(value) else None
+    return min(max(int(value), NARROWEST), WIDEST) if value.isdecimal() and int(value) else None
 
 
 def is_unicode(stream: TextIO) -> bool:
@@ -239,6 +253,8 @@ def check_exports(paths: Sequence[Path]) -> None:
             )
         if path.is_dir():
             raise BadInput(wrong, _("a file; this is a folder"), str(path / "out.svg"))
+        if path.exists() and not path.is_file():
+            raise BadInput(wrong, _("a regular file"), f"new-{path.name}")
         if not folder.is_dir():
             raise BadInput(
                 wrong, _("an existing folder {folder}").format(folder=folder), f"mkdir -p {folder}"
@@ -276,7 +292,7 @@ def _drawn(report: Report, look: Look, suffix: str) -> str:
         no_color=plain_text,
         force_terminal=not plain_text,
         theme=palette.theme(look.theme),
-        width=look.width or _columns(os.environ) or 100,
+        width=screen(sys.stdout, look).width,
     )
     display(report.page(), console)
     if suffix == ".txt":
@@ -292,6 +308,7 @@ def _drawn(report: Report, look: Look, suffix: str) -> str:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all: a temporary neighbour takes its place when done."""
+    path = path.resolve()  # what a link points to is replaced, not the link
     data = content.encode() if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -380,18 +397,19 @@ def progress(stream: TextIO | None = None, patience: float = 0.7) -> Iterator[Wa
         transient=True,
     )
     task = bar.add_task("", total=1.0)
-    began = time.monotonic()
+    late = threading.Timer(patience, bar.start)  # also where nothing is reported for a while
+    late.daemon = True
+    late.start()
 
     def watch(done: float, doing: str) -> None:
-        if not bar.live.is_started and time.monotonic() - began > patience:
-            bar.start()
         bar.update(task, completed=done, description=glyphs.clean(doing))
 
     try:
         yield watch
     finally:
-        if bar.live.is_started:
-            bar.stop()
+        late.cancel()
+        late.join()
+        bar.stop()
 
 
 def error(message: str, stream: TextIO | None = None) -> None:

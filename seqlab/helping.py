@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seqlab import catalogue
 from seqlab.figures import glyphs, palette
-from seqlab.figures.prose import Note, Title
+from seqlab.figures.prose import Note, Title, Wrapped
 from seqlab.locale import N_, _
 
 # What Typer says by itself, for the catalogue of sentences.
@@ -34,7 +34,7 @@ class Entries:
         table.add_column(ratio=1, overflow="fold")  # Chinese has long words: none may be cut off
         for typed, does in self.entries:
             fitted = [glyphs.fit(text, options.ascii_only) for text in (typed, does)]
-            table.add_row("", *map(Text, fitted))
+            table.add_row("", *map(Wrapped, fitted))
         yield table
 
 
@@ -81,7 +81,7 @@ class Words:
         self.text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text(glyphs.fit(self.text, options.ascii_only))
+        yield Wrapped(glyphs.fit(self.text, options.ascii_only))
 
 
 def _entry(param: Any) -> tuple[str, str]:

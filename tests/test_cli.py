@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -97,9 +98,24 @@ def test_no_line_is_wider_than_the_terminal(
     assert max(map(cell_len, plain.splitlines())) <= width
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_first_screen_fits_a_projector(seqlab: Run, name: str) -> None:
-    assert len(seqlab(name, width=100).text.splitlines()) <= 40
+SCREENS = [
+    *NAMES,
+    *(f"{name} --check" for name in NAMES),
+    "vanish --radius 1.5 --input none --clip 1",
+    "vanish --radius 0.5 --radius 0.9 --radius 1 --radius 1.1 --radius 1.5 --clip 1",
+    "vanish --forget-bias 0 --input none",
+    "unroll --cell lstm",
+    "unroll --cell gru --radius 2",
+    "patchify --order",
+    "patchify --projection pca",
+]
+
+
+@pytest.mark.parametrize("line", SCREENS)
+def test_the_first_screen_fits_a_projector(seqlab: Run, line: str) -> None:
+    outcome = seqlab(*line.split(), width=100)
+    assert outcome.status == 0
+    assert len(outcome.text.splitlines()) <= 40
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,6 +149,25 @@ def test_the_footer_repeats_the_command(seqlab: Run) -> None:
     assert text.splitlines()[-1].strip().endswith("--seed 4")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([*FAST, "--radius", "0.123456789"], "--radius 0.123456789"),
+        ([*FAST, "--radius", "1.0", "--detail"], "--radius 1 --seeds 2 --detail"),
+        (["unroll", "--cell", "gru", "--", "-abc"], "seqlab unroll --cell gru -- -abc"),
+        (["unroll", "x --seed 3"], "seqlab unroll 'x --seed 3'"),
+        (["unroll", "it's", "--radius", "2"], """seqlab unroll 'it'"'"'s' --radius 2"""),
+    ],
+)
+def test_the_command_makes_the_run_again(seqlab: Run, arguments: list[str], command: str) -> None:
+    first = seqlab(arguments[0], "--json", *arguments[1:]).json
+    assert command in first["command"]
+    name, *rest = shlex.split(first["command"])[1:]
+    again = seqlab(name, "--json", *rest).json
+    assert again == first
+    assert seqlab(*arguments).text.rstrip().endswith("· seed 0")
+
+
 def test_exports_are_whole_and_repeatable(seqlab: Run, tmp_path: Path) -> None:
     paths = [tmp_path / f"slide.{suffix}" for suffix in ("svg", "html", "txt", "json")]
     flags = [word for path in paths for word in ("--export", str(path))]
@@ -145,6 +180,7 @@ def test_exports_are_whole_and_repeatable(seqlab: Run, tmp_path: Path) -> None:
         assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")
         assert "How" in drawn and "gradient" in drawn
     assert text == "\n".join(line.rstrip() for line in outcome.text.splitlines()) + "\n"
+    assert text.startswith("How far") and max(map(cell_len, text.splitlines())) <= 100
     assert json.loads(document)["experiment"] == "vanish"
     seqlab(*FAST, *flags)
     assert [path.read_bytes() for path in paths] == first
@@ -155,6 +191,46 @@ def test_exports_go_with_json(seqlab: Run, tmp_path: Path) -> None:
     outcome = seqlab(*FAST, "--json", "--export", str(tmp_path / "a.txt"))
     assert outcome.json["experiment"] == "vanish"
     assert "gradient" in (tmp_path / "a.txt").read_text()
+
+
+def test_an_export_has_the_width_of_the_screen(tmp_path: Path) -> None:
+    """Also where nobody has said how wide: a pipe is 80 columns."""
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    target = tmp_path / "a.txt"
+    process = subprocess.run(
+        [*SEQLAB, *FAST, "--export", str(target)], capture_output=True, text=True, env=environment
+    )
+    assert [
+        line.rstrip() for line in process.stdout.splitlines()
+    ] == target.read_text().splitlines()
+
+
+def test_an_export_follows_links_and_spares_what_is_no_file(seqlab: Run, tmp_path: Path) -> None:
+    real, link, pipe = (tmp_path / name for name in ("real.txt", "link.txt", "pipe.txt"))
+    real.write_text("old")
+    link.symlink_to(real)
+    os.mkfifo(pipe)
+    assert seqlab(*FAST, "--export", str(link)).status == 0
+    assert link.is_symlink() and "gradient" in real.read_text()
+    outcome = seqlab(*FAST, "--export", str(pipe))
+    assert outcome.status == 2 and "regular file" in outcome.errors
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("columns", ["²", "0", "-5", "1e9", "999999", "x", ""])
+def test_odd_columns(columns: str) -> None:
+    environment = {**os.environ, "COLUMNS": columns}
+    process = subprocess.run([*SEQLAB, *FAST], capture_output=True, text=True, env=environment)
+    assert process.returncode == 0 and process.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_streams(closed: str) -> None:
+    for words in ("--version", " ".join(FAST), "nonsense"):
+        line = f"{shlex.join(SEQLAB)} {words} {closed}"
+        process = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+        assert "Traceback" not in process.stderr and "defect" not in process.stderr
+        assert process.returncode == (2 if words == "nonsense" else 0)
 
 
 def test_a_failed_export_leaves_the_old_file(
@@ -271,7 +347,7 @@ def test_an_ascii_terminal_gets_ascii() -> None:
         assert process.returncode == (2 if "é" in arguments else 0), process.stderr
 
 
-def test_completion_knows_commands_and_options_without_loading_them() -> None:
+def test_completion_knows_commands_and_options() -> None:
     def complete(words: str) -> list[str]:
         environment = {
             **os.environ,

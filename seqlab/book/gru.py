@@ -8,8 +8,8 @@ Cho et al. reset before the product, (r ⊙ h_{t-1}) W_h. Here the reset comes a
 product serves all three blocks and trained weights from torch fit. It is also why there are two
 biases: r scales the second.
 
-Shapes: x (..., c), everything in a state (..., d). For s models at once every parameter gets a
-leading axis, the biases as (s, 1, 3d).
+Shapes: x (..., c), everything in a state (..., d). For many models at once every parameter gets a
+leading axis, the biases as (..., 1, 3d).
 """
 
 import math
@@ -81,7 +81,7 @@ def gradients(x: Array, h_prev: Array, da: tuple[Array, Array]) -> GRU:
     they are the models.
     """
     da_x, da_h = da
-    many = da_x.ndim > 2  # then biases are (s, 1, 3d), else (3d,)
+    many = da_x.ndim > 2  # then biases are (..., 1, 3d), else (3d,)
     return GRU(
         W_x=x.mT @ da_x,
         W_h=h_prev.mT @ da_h,

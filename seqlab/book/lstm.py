@@ -7,8 +7,8 @@ These are equations 7 to 11 of Graves 2013 without the peepholes, which are rare
 four blocks stand side by side in one matrix, in torch's order i, f, g, o. torch has two biases and
 adds them; one says the same.
 
-Shapes: x (..., c), everything in a state (..., d). For s models at once every parameter gets a
-leading axis, the bias as (s, 1, 4d).
+Shapes: x (..., c), everything in a state (..., d). For many models at once every parameter gets a
+leading axis, the bias as (..., 1, 4d).
 """
 
 import math
@@ -97,7 +97,7 @@ def gradients(x: Array, h_prev: Array, da: Array) -> LSTM:
     return LSTM(
         W_x=x.mT @ da,
         W_h=h_prev.mT @ da,
-        b=da.sum(-2, keepdims=da.ndim > 2),  # (4d,), but (s, 1, 4d) for s models
+        b=da.sum(-2, keepdims=da.ndim > 2),  # (4d,), but (..., 1, 4d) for many models
     )
 
 

@@ -8,8 +8,8 @@ Rumelhart et al. 1986 unfold the network over time; Werbos 1990 spells the proce
 Equation numbers are those of Goodfellow et al. 2016, whose matrices act from the left, ours from
 the right.
 
-Shapes: x (..., c) and h (..., d). For s models at once every parameter gets a leading axis, the
-bias as (s, 1, d).
+Shapes: x (..., c) and h (..., d). For many models at once every parameter gets a leading axis, the
+bias as (..., 1, d).
 """
 
 import math
@@ -72,14 +72,14 @@ def backward(
 
 
 def gradients(x: Array, h_prev: Array, da: Array) -> RNN:
-    """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b of one step, summed over the batch (eq. 10.24 to 10.28).
+    """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b of one step, summed over the batch (eq. 10.23, 10.25 to 10.28).
 
     x (..., b, c), h_prev and da (..., b, d). Leading axes stay: they are the models.
     """
     return RNN(
         W_x=x.mT @ da,
         W_h=h_prev.mT @ da,
-        b=da.sum(-2, keepdims=da.ndim > 2),  # (d,), but (s, 1, d) for s models
+        b=da.sum(-2, keepdims=da.ndim > 2),  # (d,), but (..., 1, d) for many models
     )
 
 

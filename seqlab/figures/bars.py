@@ -14,6 +14,7 @@ from rich.style import Style
 
 from seqlab.figures import glyphs, palette
 from seqlab.figures.canvas import Canvas
+from seqlab.locale import _
 
 Floats = NDArray[np.float64]
 
@@ -115,7 +116,10 @@ class Bars:
                 places = np.log10(places)
             finite = places[np.isfinite(places)]
             base = math.ceil(finite.min()) - 1 if finite.size else 0
-            places, note = places - base, f"log scale, bars begin at {glyphs.power(base, 1)}"
+            places, note = (
+                places - base,
+                _("log scale, bars begin at {base}").format(base=glyphs.power(base, 1)),
+            )
         sizes = np.abs(places[np.isfinite(places)])
         return places / (sizes.max(initial=0.0) or 1.0), note
 

@@ -14,6 +14,7 @@ from rich.style import Style
 
 from seqlab.figures import glyphs, palette
 from seqlab.figures.canvas import Canvas, Inks
+from seqlab.locale import _
 
 Scale = Literal["linear", "log", "log10"]
 Floats = NDArray[np.float64]
@@ -99,7 +100,7 @@ class Curves:
         ]
         if not any(len(s.x) for s in series):
             canvas = Canvas.for_options(options, options.max_width, 1)
-            canvas.write(0, 0, "(no data to draw)", palette.style(console, "muted"))
+            canvas.write(0, 0, _("(no data to draw)"), palette.style(console, "muted"))
             yield from canvas.segments()
             return
         names = [glyphs.fit(s.line.name, options.ascii_only) for s in series]
@@ -112,7 +113,7 @@ class Curves:
             self.y_range,
             self.height / 3,
         )
-        labels = max((cell_len(t) for _, t in y_axis.ticks), default=0)
+        labels = max((cell_len(t) for _value, t in y_axis.ticks), default=0)
         width = max(_MINIMUM_PLOT, options.max_width - labels - 2 - legend_width)
         x_axis = self._axis([s.x for s in series], self.x_scale, self.x_range, width / 12)
         below = _legend_rows(names, options.max_width) if place == "below" else []

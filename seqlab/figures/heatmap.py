@@ -14,6 +14,7 @@ from rich.style import Style
 
 from seqlab.figures import glyphs, palette
 from seqlab.figures.canvas import Canvas, Inks
+from seqlab.locale import _
 
 Colours = Literal["sequential", "diverging"]
 Floats = NDArray[np.float64]
@@ -88,7 +89,7 @@ class Heatmap:
         muted = palette.style(console, "muted")
         if self.values.size == 0:
             canvas = Canvas(full, 1, ascii_only=plain)
-            canvas.write(0, 0, "(no values to draw)", muted)
+            canvas.write(0, 0, _("(no values to draw)"), muted)
             yield from canvas.segments()
             return
         left = self._label_width(options)
@@ -142,9 +143,10 @@ class Heatmap:
         if by_row == by_column == 1:
             return self.values, self.rows, self.columns, ""
         values = _pool(_pool(self.values, by_row).T, by_column).T
-        note = f"a cell: mean of {_times(by_row, 'row')} × {_times(by_column, 'column')}"
+        note = _("a cell: mean of {rows} × {columns} values")
         if by_row > 1 and self.rows:
-            note += ", labels of the first"
+            note = _("a cell: mean of {rows} × {columns} values, labels of the first")
+        note = note.format(rows=by_row, columns=by_column)
         return values, self.rows[::by_row], [] if by_column > 1 else self.columns, note
 
     @staticmethod
@@ -283,10 +285,6 @@ class _Paint:
             canvas, x + len(low) + 1, y, 1, (self.low * (1 - steps) + self.high * steps)[None]
         )
         canvas.write(x + len(low) + length + 2, y, high, muted)
-
-
-def _times(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number > 1)}"
 
 
 def _pool(values: Floats, size: int) -> Floats:

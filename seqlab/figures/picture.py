@@ -13,6 +13,7 @@ from rich.style import Style
 
 from seqlab.figures import palette
 from seqlab.figures.canvas import Canvas, Inks
+from seqlab.locale import _
 
 Bytes = NDArray[np.uint8]
 
@@ -60,7 +61,7 @@ class Picture:
         self.max_width, self.max_height = max(1, max_width), max(1, max_height)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        layout, _ = self._layout(options.max_width, _half_blocks(console, options))
+        layout, _note = self._layout(options.max_width, _half_blocks(console, options))
         width = min(options.max_width, max(16, layout.left + layout.width))
         return Measurement(min(16, width), width)
 
@@ -121,7 +122,8 @@ class Picture:
         layout = _Layout(0, 1, 1, max(1, tile_width), max(1, tile_height), 0, 0, deep)
         if self.grid is None:
             return layout, ""
-        return layout, f"too narrow to draw {self.grid[0]} × {self.grid[1]} tiles apart"
+        note = _("too narrow to draw {rows} × {columns} tiles apart")
+        return layout, note.format(rows=self.grid[0], columns=self.grid[1])
 
 
 class _Layout(NamedTuple):

@@ -1,14 +1,41 @@
 """The words around a figure: the question, the takeaways, notes, and the line to type again."""
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.containers import Lines
 from rich.measure import Measurement
-from rich.padding import Padding
 from rich.text import Text
 
 from seqlab.figures import glyphs, palette
+
+# What stays together in a line: a word, or one Chinese character, with the signs that cling to it.
+_HAN, _OPENING, _CLOSING = "\u2e80-\u9fff\uf900-\ufaff", r"（《“‘(\[", r"，。：；、！？）》”’)\]%"
+_UNIT = re.compile(
+    rf"[{_OPENING}]*(?:[{_HAN}]|[^\s{_HAN}{_OPENING}{_CLOSING}]+)?(?:[{_CLOSING}]+|(?<=.))\s*"
+)
+
+
+class Wrapped(Text):
+    """Text that breaks between Chinese characters too; Rich breaks only at spaces."""
+
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:
+        if not re.search(f"[{_HAN}]", self.plain):
+            return super().wrap(console, width, **options)
+        breaks, column = [], 0
+        for unit in _UNIT.finditer(self.plain):
+            if column and column + cell_len(unit[0].rstrip()) > width:
+                breaks.append(unit.start())
+                column = 0
+            column += cell_len(unit[0])
+        lines = Lines()
+        for line in self.divide(breaks):
+            line.rstrip()
+            lines.extend(line.wrap(console, width, **options))  # what is too long for any line
+        return lines
 
 
 class Title:
@@ -47,7 +74,7 @@ class Note:
         self.text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text(glyphs.fit(self.text, options.ascii_only), palette.style(console, "muted"))
+        yield Wrapped(glyphs.fit(self.text, options.ascii_only), palette.style(console, "muted"))
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         size = cell_len(glyphs.fit(self.text, options.ascii_only))
@@ -72,21 +99,11 @@ def _hanging(
     console: Console, options: ConsoleOptions, mark: str, text: str, style: str
 ) -> RenderResult:
     width = options.max_width - cell_len(mark)
-    body = Text(glyphs.fit(text, options.ascii_only))
+    body = Wrapped(glyphs.fit(text, options.ascii_only))
     for i, line in enumerate(body.wrap(console, width)):
         line.rstrip()
         lead = mark if i == 0 else " " * cell_len(mark)
         yield Text.assemble((lead, palette.style(console, style)), line)
-
-
-class Inset:
-    """Any renderable, set in from the left by `indent` columns."""
-
-    def __init__(self, renderable: object, indent: int = 2) -> None:
-        self.renderable, self.indent = renderable, indent
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Padding(self.renderable, (0, 0, 0, self.indent))  # type: ignore[arg-type]
 
 
 def demo() -> Iterable[object]:

@@ -369,7 +369,7 @@ def _memory(cell: str, distance: Floats, change: int) -> Memory:
     elif len(share) > 1:
         rate = 0.0  # gone in one step
     half_life = None
-    if rate is not None and rate < 1 - 1e-9:
+    if rate is not None and rate < 1 - 1e-9 and share[-1] < 0.5:  # else it has not been seen
         half_life = math.log(2) / -math.log(rate) if rate > 0 else 0.0
     last = change + int(np.flatnonzero(after)[-1])  # the last character with a difference, from 1
     merged = last + 1 if last < len(distance) else None
@@ -427,7 +427,7 @@ def check(
         before = state
         if len(chunk) == 2048 or k == len(pair) - 1:
             rows = pair[k + 1 - len(chunk) : k + 1].ravel()
-            error = max(error, _compare(cell, p, table[rows], chunk))
+            error = float(np.maximum(error, _compare(cell, p, table[rows], chunk)))
             chunk = []
     name = _("{cell}: every state, by the page and by torch.nn.{module}").format(
         cell=_(CELLS[cell]), module=cell.upper()
@@ -460,7 +460,8 @@ def _compare(cell: str, p: Any, xs: Floats, chunk: Sequence[tuple[Any, Any]]) ->
         oracle = theirs[0].numpy()
         size = np.linalg.norm(oracle, axis=1)
         difference = np.linalg.norm(ours - oracle, axis=1)
-        worst = max(worst, float((difference / np.where(size > 0, size, 1.0)).max()))
+        largest = (difference / np.where(size > 0, size, 1.0)).max()
+        worst = float(np.maximum(worst, largest))  # which, unlike max(), does not lose a NaN
     return worst
 
 

@@ -33,6 +33,7 @@ _INPUTS = 8  # width of the noise that drives the cells
 _SPECTRUM_STEPS = (1, 2, 5, 10, 20, 50)  # where the product of Jacobians is looked at
 _FLOAT32_SMALLEST = math.log10(1.17549435e-38)  # the smallest normal number
 _FLOAT32_LARGEST = math.log10(3.4028235e38)
+_STEADY = 1e-4  # a rate this near to 1 neither vanishes nor explodes
 _GROUP = 2**15  # numbers in the recurrent matrices of one group of seeds: they should stay in cache
 
 
@@ -45,8 +46,10 @@ class Curve:
     where the norm itself would under- or overflow. `rate` is the factor per step, fitted by least
     squares to the logarithms; `theory` the factor that the textbook predicts. `half_life` and
     `doubling_time` are in steps, `float32_reach` is the number of steps after which a float32
-    gradient is lost (null: never); `slope` is the root mean square of tanh', `gate` the mean of
-    the gate that carries the state (LSTM: forget, GRU: update), where the cell has one.
+    gradient is lost (null: never). `sigma_max` is the largest singular value of the recurrent
+    matrix (in gated cells of the candidate's block; median), `slope` the root mean square of tanh',
+    `gate` the mean of the gate that carries the state (LSTM: forget, GRU: update), where the cell
+    has one.
     """
 
     cell: str
@@ -82,11 +85,11 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Clipped:
-    """What clipping to norm θ does to the gradient of W_h and b, which a descent step would use.
+    """What clipping to norm θ does to the gradient of all parameters, which a descent step uses.
 
-    Logarithms of its norm before and after, and of the factor between (medians over seeds);
-    `cosine`, between the gradient before and after, is the smallest of the seeds. Where the states
-    themselves have left the range of float64, nothing can be clipped: the numbers are null.
+    Logarithms of its norm before and after, and of the factor between (medians over seeds). Where
+    the states themselves have left the range of float64, nothing can be clipped: `log10_norm` is
+    infinite and the others are not numbers (JSON: null).
     """
 
     cell: str
@@ -95,7 +98,6 @@ class Clipped:
     log10_norm: float
     log10_clipped: float
     log10_factor: float
-    cosine: float
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ def run(
     require(forget_bias, "forget-bias", -100, 100)
     for r in radii:
         require(r, "radius", 0, 100)
+        if 0 < r < 1e-100:
+            raise BadInput(f"--radius {r:g}", _("0, or at least 1e-100"), "--radius 0")
     if not radii:
         raise BadInput("--radius", _("at least one number"), "--radius 0.9")
     if len(set(radii)) < len(radii):
@@ -267,10 +271,12 @@ class _Job:
             return rnn.RNN(W_x, self.radius * np.linalg.qr(W_h)[0], b)
         return rnn.RNN(W_x, self.radius * W_h / np.abs(np.linalg.eigvals(W_h)).max(), b)
 
-    def forward(self, p: Any, xs: Floats) -> list[Any]:
-        """The states 0 to T."""
+    def forward(self, p: Any, xs: Any, zero: Any = None) -> list[Any]:
+        """The states 0 to T, from nothing; `zero`, if given, is the array that stands for it."""
         page: Any = {"lstm": lstm, "gru": gru}.get(self.cell, rnn)
         start = page.initial_state(p, xs.shape[1], 1)
+        if zero is not None:
+            start = start._replace(**{_state_of(self.cell): zero})
         if self.cell != "linear":
             return list(page.unroll(p, xs, start))
         with np.errstate(over="ignore", invalid="ignore"):  # its states may explode: φ' is 1
@@ -304,11 +310,9 @@ class _Job:
                 if self.cell == "lstm":
                     norms["c"].append(_log10_norm(dc) + scale)
                 if total is not None and da is not None:
-                    inner = da[1] if self.cell == "gru" else da
-                    before = states[-1 - k].h
-                    ones = np.ones((*before.shape[:-1], 1))  # the bias is the weight of a 1
+                    t = self.steps - k  # ∂L/∂a is that of step t + 1, from x_{t+1} and h_t
                     with np.errstate(over="ignore", invalid="ignore"):
-                        total.add(np.concatenate([before, ones], -1).mT @ inner, scale)
+                        total.add(self._gradient(xs[t], states[t].h, da), scale)
                 if k % 64 == 0:
                     tell((done + k / (self.steps + 1) * len(group)) / self.seeds)
             done += len(group)
@@ -316,8 +320,7 @@ class _Job:
                 if values:
                     logs[name].append(np.stack(values, axis=1))  # (s, steps + 1)
             openness += self._openness(states[1:])
-            d = self.hidden
-            sigmas += [np.linalg.norm(W[:, -d:], 2) for W in p.W_h]
+            sigmas += [np.linalg.norm(W[:, self._candidate()], 2) for W in p.W_h]
             if total is not None:
                 sums.append(total)
         slope = float(np.mean(openness)) if self.cell == "rnn" else None
@@ -329,6 +332,12 @@ class _Job:
             if found
         ]
         return _Measured(curves, self._clipped(sums) if sums else None)
+
+    def _gradient(self, x: Floats, h: Floats, da: Any) -> Floats:
+        """All parameters' gradients of one step, one below the other: their norm is what counts."""
+        page: Any = {"lstm": lstm, "gru": gru}.get(self.cell, rnn)
+        parts = page.gradients(x, h, da)
+        return np.concatenate(list(parts), axis=-2)
 
     def walk(
         self, p: Any, states: Sequence[Any], dh: Floats, dc: Floats | None = None
@@ -347,7 +356,7 @@ class _Job:
             if t == 0:
                 return
             da, dh, dc = self.back(p, states[t - 1], states[t], dh, dc)
-            size = np.sqrt((dh * dh).sum((1, 2)) + (dc * dc).sum((1, 2)))
+            size = np.hypot(_norm(dh), _norm(dc))
             size = np.where(size > 0, size, 1.0)[:, None, None]
             dh, dc = dh / size, dc / size
             da = tuple(a / size for a in da) if isinstance(da, tuple) else da / size
@@ -370,6 +379,11 @@ class _Job:
                 steps.append(k)
                 values.append(found * 10.0 ** scale[0])
         return Spectrum(self.cell, self.radius, _state_of(self.cell), steps, values)
+
+    def _candidate(self) -> slice:
+        """The columns of W_h that make the new state, as the tanh RNN's do: LSTM g, GRU n."""
+        block = {"lstm": 2, "gru": 2}.get(self.cell, 0)
+        return slice(block * self.hidden, (block + 1) * self.hidden)
 
     def _openness(self, states: Sequence[Any]) -> list[float]:
         """At each step, what the cell itself lets through: its gate, or the slope of its tanh."""
@@ -423,14 +437,13 @@ class _Job:
         norm = float(np.median(np.where(np.isnan(norms), np.inf, norms)))
         threshold = math.log10(self.clip)
         if norm == math.inf:
-            return Clipped(self.cell, self.radius, self.clip, norm, math.nan, math.nan, math.nan)
+            return Clipped(self.cell, self.radius, self.clip, norm, math.nan, math.nan)
         factor = min(0.0, threshold - norm)  # g ← g θ/‖g‖ if ‖g‖ > θ (Pascanu et al. 2013, alg. 1)
-        cosine = min(s.cosine_with_clipped(self.clip) for s in sums)
-        return Clipped(self.cell, self.radius, self.clip, norm, norm + factor, factor, cosine)
+        return Clipped(self.cell, self.radius, self.clip, norm, norm + factor, factor)
 
 
 class _Sum:
-    """A sum over time of gradients (s, d, k d) whose scales differ by hundreds of decades."""
+    """A sum over time of gradients (s, ...) whose scales differ by hundreds of decades."""
 
     def __init__(self) -> None:
         self.value: Floats = np.zeros(0)
@@ -451,22 +464,18 @@ class _Sum:
     def log10_norm(self) -> Floats:
         return _log10_norm(self.value) + self.scale
 
-    def cosine_with_clipped(self, threshold: float) -> float:
-        """The cosine between the gradient and itself after clipping."""
-        norm = np.sqrt((self.value**2).sum((1, 2)))
-        norm = np.where(norm > 0, norm, 1.0)
-        with np.errstate(over="ignore"):
-            factor = np.minimum(1.0, threshold / (norm * 10.0**self.scale))
-        shrunk = self.value * np.maximum(factor, 1e-150)[:, None, None]
-        dot = (self.value * shrunk).sum((1, 2))
-        lengths = norm * np.sqrt((shrunk**2).sum((1, 2)))
-        return float(np.min(dot / np.where(lengths > 0, lengths, 1.0)))
+
+def _norm(g: Floats) -> Floats:
+    """The norm over the last two axes, of numbers whose squares might under- or overflow."""
+    largest = np.abs(g).max((-2, -1), keepdims=True)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return np.asarray(scale[..., 0, 0] * np.sqrt(((g / scale) ** 2).sum((-2, -1))))
 
 
 def _log10_norm(g: Floats) -> Floats:
-    """log10 of the norm over the last two axes; minus infinity for zero."""
+    """Its logarithm; minus infinity for zero."""
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log10(np.sqrt((g * g).sum((-2, -1)))))
+        return np.asarray(np.log10(_norm(g)))
 
 
 def _powers(logs: Floats) -> Floats:
@@ -509,16 +518,16 @@ def check(
     clip: float | None = None,
     seed: int = 0,
 ) -> list[Check]:
-    """The same gradients by torch autograd, from equations written out in torch.
+    """The same gradients by torch autograd, through the pages' forward steps on torch tensors.
 
-    The error is the largest of ‖g − g'‖ / ‖g'‖ over all steps and seeds at which g' is within the
-    range of float64.
+    The steps themselves are tested against torch.nn. The error is the largest of ‖g − g'‖ / ‖g'‖
+    over all steps and seeds at which g' is within the range of float64.
     """
     checks = []
     for r in np.atleast_1d(np.asarray(radius, float)):
         for cell in _cells(cells):
             job = _Job(cell, float(r), steps, hidden, forget_bias, input, seeds, seed, clip)
-            error = max(_compare(job, group) for group in job.groups())
+            error = float(np.max([_compare(job, group) for group in job.groups()]))
             name = _("{cell}, radius {radius}: BPTT by hand and torch autograd").format(
                 cell=_(CELLS[cell]), radius=f"{r:g}"
             )
@@ -531,37 +540,20 @@ def _compare(job: _Job, group: Sequence[int]) -> float:
 
     p, xs, loss = job.networks(group)
     q = type(p)(*(torch.tensor(a) for a in p))
-    d = job.hidden
-    h = torch.zeros(len(group), 1, d, dtype=torch.float64, requires_grad=True)
-    c = torch.zeros_like(h, requires_grad=True)
-    kept = [c if job.cell == "lstm" else h]
-    for x in torch.tensor(xs):
-        if job.cell == "gru":
-            x_r, x_z, x_n = (x @ q.W_x + q.b_x).chunk(3, -1)
-            h_r, h_z, h_n = (h @ q.W_h + q.b_h).chunk(3, -1)
-            z = torch.sigmoid(x_z + h_z)
-            h = (1 - z) * torch.tanh(x_n + torch.sigmoid(x_r + h_r) * h_n) + z * h
-        else:
-            a = x @ q.W_x + h @ q.W_h + q.b
-            if job.cell == "lstm":
-                i, f, g, o = a.chunk(4, -1)
-                c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-                h = torch.sigmoid(o) * torch.tanh(c)
-            else:
-                h = torch.tanh(a) if job.cell == "rnn" else a
-        kept.append(c if job.cell == "lstm" else h)
-    oracle = torch.autograd.grad((h * torch.tensor(loss)).sum(), kept)
-    worst = 0.0
-    states = job.forward(p, xs)
-    for (scale, dh, dc, _da), other in zip(job.walk(p, states, loss), reversed(oracle)):
-        ours, theirs = (dc if job.cell == "lstm" else dh), other.numpy()
-        size = np.sqrt((theirs**2).sum((1, 2)))
+    start = torch.zeros(len(group), 1, job.hidden, dtype=torch.float64, requires_grad=True)
+    states = job.forward(q, torch.tensor(xs), start)
+    kept = [getattr(state, _state_of(job.cell)) for state in states]
+    oracle = torch.autograd.grad((states[-1].h * torch.tensor(loss)).sum(), kept)
+    errors = [0.0]
+    ours = job.walk(p, job.forward(p, xs), loss)
+    for (scale, dh, dc, _da), other in zip(ours, reversed(oracle), strict=True):
+        theirs = other.numpy()
+        size = _norm(theirs)
         usable = (size > 1e-150) & (size < 1e150)
-        with np.errstate(over="ignore", under="ignore"):
-            difference = np.sqrt(((ours * 10.0 ** scale[:, None, None] - theirs) ** 2).sum((1, 2)))
-        if usable.any():
-            worst = max(worst, float((difference[usable] / size[usable]).max()))
-    return worst
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            mine = (dc if job.cell == "lstm" else dh) * 10.0 ** scale[:, None, None]
+            errors += list((_norm(mine - theirs) / size)[usable])
+    return float(np.max(errors))  # which, unlike max(), does not lose a NaN
 
 
 # The screen
@@ -569,14 +561,15 @@ def _compare(job: _Job, group: Sequence[int]) -> float:
 
 def show(result: Vanish, detail: bool = False) -> RenderableType:
     """The curves, a table of rates, and the singular values behind them."""
-    title = Title(_("How far back does the gradient reach?"), "∂L/∂hₜ₋₁ = Wᵀ diag(1 − hₜ²) ∂L/∂hₜ")
+    title = Title(_("How far back does the gradient reach?"), "∂L/∂hₜ₋₁ = (∂L/∂hₜ ⊙ (1 − hₜ²)) Wₕᵀ")
     what = _("‖∂L/∂h(T−k)‖, 1 at the last step; median and range of {n} networks").format(
         n=result.seeds
     )
     parts: list[RenderableType] = [title, Note(what)]
     if len(result.radii) == 1:
         lines = _lines(result, result.radii[0])
-        parts += [Curves(lines, x_label=_("steps back k"), y_scale="log10", height=14)]
+        height = 11 if result.clipped else 13  # a sentence more has to fit the first screen
+        parts += [Curves(lines, x_label=_("steps back k"), y_scale="log10", height=height)]
         parts += [_rates(result)]
     else:
         parts += _panels(result)
@@ -617,7 +610,7 @@ def _lines(result: Vanish, radius: float) -> list[Line]:
     for clipped in result.clipped:
         curve = result.curve(clipped.cell, radius)
         if clipped.radius == radius and curve is not None and clipped.log10_factor < 0:
-            name = _("{cell}, clipped").format(cell=_(CELLS[clipped.cell]))
+            name = _("{cell} × clipping").format(cell=_(CELLS[clipped.cell]))
             shifted = curve.log10_norms + clipped.log10_factor
             lines.append(Line(name, k, shifted, key=clipped.cell, dashed=True))
     return lines
@@ -676,7 +669,7 @@ def _spectra(result: Vanish, height: int) -> RenderableType:
             Line(name, k, np.array([pick(v) for v in logs]), key=key, dashed=dashed)
             for name, key, pick, dashed in (
                 (_("largest"), spectrum.cell, np.nanmax, False),
-                (_("median"), spectrum.cell, np.median, True),
+                (_("median"), spectrum.cell, _middle, True),
                 (_("smallest"), spectrum.cell, np.min, False),
             )
         ]
@@ -692,6 +685,12 @@ def _spectra(result: Vanish, height: int) -> RenderableType:
         " can tell)"
     )
     return Group(Note(note), Panels(panels, min_width=22))
+
+
+def _middle(logs: Floats) -> float:
+    """The median, where those that rounding has swallowed count as small; NaN if it is one."""
+    middle = float(np.median(np.where(np.isnan(logs), -np.inf, logs)))
+    return middle if np.isfinite(middle) or not np.isnan(logs).any() else math.nan
 
 
 def _factor(rate: float) -> str:
@@ -720,77 +719,88 @@ def _distance(curve: Curve, steps: int) -> str:
 
 def takeaways(result: Vanish) -> list[str]:
     """What this run showed: every number and every verdict is computed from the curves."""
+    present = _present(result)
     if len(result.radii) > 1:
-        sentences = [_across(result, cell) for cell in _present(result) if cell != "gru"]
+        told = [cell for cell in present if cell != "gru" or len(present) < 4]
+        sentences = [_across(result, cell) for cell in told]
     else:
         radius = result.radii[0]
         plain, gated = result.curve("rnn", radius), result.curve("lstm", radius)
-        first = plain or result.curve(_present(result)[0], radius)
+        first = plain or result.curve(present[0], radius)
         assert first is not None
         sentences = [_fate(first, result)]
-        if plain is not None:
+        if plain is not None and radius > 0:
             sentences.append(_against_theory(plain, result))
         if plain is not None and gated is not None:
             sentences.append(_gates(plain, gated, result))
-        elif gated is not None and first.cell != "lstm":
-            sentences.append(_fate(gated, result))
-    return [s for s in sentences if s] + [_clipping(c, result) for c in _worst_clipped(result)]
+    clipping = [_clipping(c) for c in _worst_clipped(result)]
+    return sentences[: 3 - len(clipping)] + clipping  # three are as many as a class takes in
 
 
 def _kept(curve: Curve) -> float:
     return float(curve.log10_norms[-1])
 
 
+def _direction(curve: Curve) -> int:
+    """-1 where the fitted rate says that the gradient vanishes, 1 explodes, 0 neither."""
+    return 0 if abs(curve.rate - 1) <= _STEADY else 1 if curve.rate > 1 else -1
+
+
 def _fate(curve: Curve, result: Vanish) -> str:
-    kept, name = _kept(curve), _(CELLS[curve.cell])
-    after = ngettext("after {n} step", "after {n} steps", result.steps).format(n=result.steps)
-    if kept < math.log10(0.9):
-        text = _("The {cell} keeps {kept} of its gradient {after}").format(
-            cell=name, kept=power(kept), after=after
-        )
+    kept, direction = _kept(curve), _direction(curve)
+    numbers = {
+        "cell": _(CELLS[curve.cell]),
+        "kept": power(kept),
+        "after": ngettext("after {n} step", "after {n} steps", result.steps).format(n=result.steps),
+        "pace": number(curve.half_life or curve.doubling_time or 0.0),
+    }
+    if direction < 0 and kept < 0:
         if curve.half_life is None:
-            return text + _(".")
-        return text + _(": half of it is gone every {n} steps.").format(n=number(curve.half_life))
-    if kept > math.log10(1.1):
-        text = _("The gradient of the {cell} explodes: {grown} times as large {after}").format(
-            cell=name, grown=power(kept), after=after
-        )
-        if curve.doubling_time is None:
-            return text + _(".")
-        return text + _(", doubled every {n} steps.").format(n=number(curve.doubling_time))
-    return _("The {cell} keeps its gradient: {kept} of it is there {after}.").format(
-        cell=name, kept=power(kept), after=after
-    )
+            return _("The {cell} keeps {kept} of its gradient {after}.").format(**numbers)
+        return _(
+            "The {cell} keeps {kept} of its gradient {after}: half of it is gone every {pace}"
+            " steps."
+        ).format(**numbers)
+    if direction > 0 and kept > 0:
+        return _(
+            "The gradient of the {cell} explodes: {kept} times as large {after}, doubled every"
+            " {pace} steps."
+        ).format(**numbers)
+    if direction == 0:
+        return _("The {cell} keeps its gradient: {kept} of it is there {after}.").format(**numbers)
+    return _(
+        "The gradient of the {cell} first goes one way, then the other: {kept} of it is there"
+        " {after}."
+    ).format(**numbers)
 
 
 def _against_theory(curve: Curve, result: Vanish) -> str:
     """The tanh RNN against ρᵏ: the textbook's sentence holds only for linear networks."""
-    if curve.radius == 0:
-        return ""
-    predicted = result.steps * math.log10(curve.radius)
-    alone = _("ρ = {rho} alone would leave {predicted}").format(
-        rho=f"{curve.radius:g}", predicted=power(predicted)
-    )
     assert curve.slope is not None
-    numbers = {"slope": number(curve.slope), "sigma": number(curve.sigma_max)}
-    if curve.slope > 0.97:
-        text = _(
-            ", and tanh is hardly bent (slope {slope}): what differs is W, which is not normal"
-        )
-        return alone + (text + _(", σ_max = {sigma}.")).format(**numbers)
-    if curve.rate > 1.02 * curve.radius:
-        text = _(": W is not normal, and its largest singular value, {sigma}, lets more through.")
-        return alone + text.format(**numbers)
-    if curve.rate > 0.98 * curve.radius:
-        return alone + _(": near to what is measured, though tanh's slope is {slope}.").format(
-            **numbers
-        )
-    text = alone + _(": the rest is tanh saturating, its slope is {slope} on average").format(
-        **numbers
-    )
-    if curve.radius > 1 and _kept(curve) < 0:
-        return text + _(". A radius above 1 is necessary for explosion, not sufficient.")
-    return text + _(".")
+    numbers = {
+        "rho": f"{curve.radius:g}",
+        "predicted": power(result.steps * math.log10(curve.radius)),
+        "rate": _factor(curve.rate),
+        "slope": number(curve.slope),
+        "product": number(curve.radius * curve.slope),
+        "sigma": number(curve.sigma_max),
+    }
+    alone = _("ρ = {rho} would leave {predicted}").format(**numbers)
+    if abs(curve.rate / curve.radius - 1) < 0.02:
+        return alone + _(": near to what is measured, {rate} a step.").format(**numbers)
+    if curve.rate < curve.radius and curve.slope < 0.97:
+        text = alone + _(
+            ", but tanh saturates (rms slope {slope}): ρ × slope = {product}; measured {rate}."
+        ).format(**numbers)
+        if curve.radius > 1 and _direction(curve) < 0:
+            text += _(" A radius above 1 is not enough to explode.")
+        return text
+    if curve.sigma_max > 1.02 * curve.radius:
+        return alone + _(
+            "; measured {rate} a step: W is not normal (σ_max = {sigma}), its eigenvalues do not"
+            " tell all."
+        ).format(**numbers)
+    return alone + _("; measured {rate} a step.").format(**numbers)
 
 
 def _gates(plain: Curve, gated: Curve, result: Vanish) -> str:
@@ -801,18 +811,32 @@ def _gates(plain: Curve, gated: Curve, result: Vanish) -> str:
         "gate": number(gated.gate),
         "bias": f"{result.forget_bias:g}",
     }
-    if gated.rate > 1.001 and _kept(gated) > 0:
-        text = _("Along the LSTM's cell it grows by {lstm} a step (tanh RNN: {rnn}).")
+    if _direction(gated) > 0:
+        text = _(
+            "Along the LSTM's cell it grows by {lstm} a step (tanh RNN: {rnn}), with the forget"
+            " gates {gate} open."
+        )
+    elif _direction(plain) > 0:
+        text = _(
+            "The tanh RNN's gradient grows by {rnn} a step; along the LSTM's cell {lstm} of it"
+            " survives, with the forget gates {gate} open."
+        )
+    elif gated.rate > 1.02 * plain.rate and gated.rate > 1.02 * gated.gate:
+        text = _(
+            "The LSTM's cell keeps {lstm} a step, not {rnn}: forget gates {gate} open, the rest by"
+            " way of h."
+        )
     elif gated.rate > 1.02 * plain.rate:
         text = _(
-            "Along the LSTM's cell {lstm} of it survives each step, not {rnn}: the forget gates"
-            " stand {gate} open."
+            "The LSTM's cell keeps {lstm} a step, not {rnn}: its forget gates stand {gate} open."
         )
     elif gated.rate < 0.98 * plain.rate:
         text = _(
-            "The LSTM forgets faster than the tanh RNN: {lstm} a step against {rnn}, for with"
-            " forget bias {bias} its gates stand only {gate} open. Try --forget-bias 3."
+            "The LSTM forgets faster than the tanh RNN, {lstm} a step against {rnn}: with forget"
+            " bias {bias} its gates stand {gate} open."
         )
+        if result.forget_bias < 3:
+            text += _(" Try --forget-bias 3.")
     else:
         text = _("The LSTM is no better than the tanh RNN here: {lstm} a step against {rnn}.")
     return text.format(**numbers)
@@ -821,29 +845,26 @@ def _gates(plain: Curve, gated: Curve, result: Vanish) -> str:
 def _across(result: Vanish, cell: str) -> str:
     """A sweep: at which radii the gradient of `cell` vanishes, stays, explodes."""
     found = [curve for r in result.radii if (curve := result.curve(cell, r)) is not None]
-    fates: dict[str, list[str]] = {}
-    for curve in found:
-        kept = _kept(curve)
-        fate = (
-            _("vanishes at ρ = {radii}")
-            if kept < math.log10(0.9)
-            else _("explodes at ρ = {radii}")
-            if kept > math.log10(1.1)
-            else _("stays at ρ = {radii}")
-        )
-        fates.setdefault(fate, []).append(f"{curve.radius:g}")
-    parts = _("; ").join(f.format(radii=", ".join(radii)) for f, radii in fates.items())
-    text = _("{cell}: the gradient {parts}").format(cell=_(CELLS[cell]), parts=parts)
-    above = [c for c in found if c.radius > 1 and _kept(c) < math.log10(0.9)]
+    patterns = {
+        -1: _("vanishes at ρ = {radii}"),
+        0: _("stays at ρ = {radii}"),
+        1: _("explodes at ρ = {radii}"),
+    }
+    at = {d: [f"{c.radius:g}" for c in found if _direction(c) == d] for d in patterns}
+    parts = [patterns[d].format(radii=", ".join(radii)) for d, radii in at.items() if radii]
+    numbers = {"cell": _(CELLS[cell]), "parts": _("; ").join(parts)}
+    above = [c for c in found if c.radius > 1 and _direction(c) < 0 and (c.slope or 1) < 0.97]
     if cell == "rnn" and above:
-        c = max(above, key=lambda c: c.radius)
-        return text + _(": at ρ = {rho} tanh saturates (slope {slope}) and wins.").format(
-            rho=f"{c.radius:g}", slope=number(c.slope or 0.0)
-        )
+        worst = max(above, key=lambda c: c.radius)
+        return _(
+            "{cell}: the gradient {parts}: at ρ = {rho} tanh saturates (slope {slope}) and wins."
+        ).format(rho=f"{worst.radius:g}", slope=number(worst.slope or 0.0), **numbers)
     if cell == "linear":
         error = max(abs(c.rate - c.radius) for c in found)
-        return text + _(", and its rate is ρ to within {error}.").format(error=number(error, 1))
-    return text + _(".")
+        return _("{cell}: the gradient {parts}, and its rate is ρ to within {error}.").format(
+            error=number(error, 1), **numbers
+        )
+    return _("{cell}: the gradient {parts}.").format(**numbers)
 
 
 def _worst_clipped(result: Vanish) -> list[Clipped]:
@@ -851,13 +872,12 @@ def _worst_clipped(result: Vanish) -> list[Clipped]:
     return sorted(result.clipped, key=lambda c: -c.log10_norm)[:1]
 
 
-def _clipping(clipped: Clipped, result: Vanish) -> str:
+def _clipping(clipped: Clipped) -> str:
     numbers = {
         "cell": _(CELLS[clipped.cell]),
         "norm": power(clipped.log10_norm),
         "theta": f"{clipped.threshold:g}",
-        "cosine": f"{clipped.cosine:.3f}",
-        "after": power(clipped.log10_clipped),
+        "factor": power(clipped.log10_factor),
     }
     if math.isinf(clipped.log10_norm):
         return _(
@@ -870,8 +890,8 @@ def _clipping(clipped: Clipped, result: Vanish) -> str:
             " has norm {norm}."
         ).format(**numbers)
     return _(
-        "Clipping at θ = {theta} shrinks the weights' gradient ({cell}) from {norm} to {after} and"
-        " keeps its direction (cosine {cosine}): the whole curve moves down, its slope stays."
+        "Clipping at θ = {theta} multiplies the weights' gradient ({cell}), of norm {norm}, by"
+        " {factor}: what every step adds to it, near or far, shrinks alike."
     ).format(**numbers)
 
 

@@ -56,7 +56,7 @@ def test_scale_of_the_bar(draw):
 def test_pooling_is_the_mean_and_says_so(cells, draw):
     values = np.arange(48.0).reshape(8, 6)
     figure = Heatmap(values, rows=list("abcdefgh"), max_height=4, cell_width=1, numbers=False)
-    assert draw(figure)[-1].strip() == "a cell: mean of 2 rows × 1 column, labels of the first"
+    assert draw(figure)[-1].strip() == "a cell: mean of 2 × 1 values, labels of the first"
     assert [line.split()[0] for line in draw(figure, colours="256")[:4]] == list("aceg")
     means = values.reshape(4, 2, 6).mean(axis=1)
     colours = palette.sequential((means - means.min()) / np.ptp(means))

@@ -49,7 +49,7 @@ def test_children_are_drawn_at_their_columns_width(draw):
     heat = Heatmap(np.eye(40), numbers=False, cell_width=1)
     lines = draw(Panels([("a", heat), ("b", heat)]), width=60, colours=None)
     assert all(cell_len(line) == 60 for line in lines)
-    assert lines[-1].count("mean of 2 rows × 2") == 2, "pooled, so it knew its width"
+    assert lines[-1].count("mean of 2 × 2") == 2, "pooled, so it knew its width"
 
 
 def test_nothing_is_nothing(draw):
