@@ -3,6 +3,7 @@
 python scripts/pictures.py [NAME ...]
 """
 
+import argparse
 import contextlib
 import io
 import shlex
@@ -14,21 +15,21 @@ from seqlab import cli
 DOCS = Path(__file__).parent.parent / "docs"
 PICTURES = {
     "vanish": "vanish --steps 50",
-    "vanish-sweep": "vanish --radius 0.5 --radius 0.9 --radius 1 --radius 1.1 --radius 1.5",
     "unroll": "unroll 'the memory of a recurrent network'",
     "patchify": "patchify",
-    "patchify-pca": "patchify --projection pca --dim 8",
 }
 
 
-def main(names: list[str]) -> int:
-    unknown = set(names) - set(PICTURES)
-    if unknown:
-        print(f"unknown: {', '.join(unknown)}; there are {', '.join(PICTURES)}", file=sys.stderr)
-        return 2
-    DOCS.mkdir(exist_ok=True)
-    for name in names or PICTURES:
-        path = DOCS / f"{name}.svg"
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PICTURES))
+    parser.add_argument("--into", type=Path, default=DOCS)
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(PICTURES):
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(PICTURES)}")
+    options.into.mkdir(exist_ok=True)
+    for name in options.names or PICTURES:
+        path = options.into / f"{name}.svg"
         words = [*shlex.split(PICTURES[name]), "--lang", "en", "--width", "100"]
         with contextlib.redirect_stdout(io.StringIO()):
             status = cli.main([*words, "--export", str(path)])
@@ -39,4 +40,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
