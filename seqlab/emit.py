@@ -216,7 +216,11 @@ def _fresh(segments: Iterable[Segment]) -> Iterator[Segment]:
                 reverse=style.reverse,
                 strike=style.strike,
             )
-        yield Segment(text, None if style is None else known[style], control)
+        fresh = None if style is None else known[style]
+        words = text.lstrip(" ")
+        if words and words != text:  # some readers of SVG drop the blanks that begin a text
+            yield Segment(text[: -len(words)], fresh, control)
+        yield Segment(words or text, fresh, control)
 
 
 def say(report: Report, look: Look, as_json: bool, stream: TextIO | None = None) -> None:
