@@ -227,7 +227,10 @@ def _was_given(ctx: typer.Context, name: str) -> bool:
 
 
 def _spelled(ctx: typer.Context, options: Mapping[str, Any]) -> str:
-    """The command line that repeats this run: arguments and every option that was given."""
+    """The command line that repeats this run: arguments and every option that was given.
+
+    Of the common options only --detail belongs to it: the others say how it looks, not what it is.
+    """
     words, arguments = [], []
     for param in ctx.command.params:
         name = param.name or ""

@@ -1,7 +1,7 @@
 """Positions as sines and cosines.
 
-PE(pos + k) is PE(pos) with every pair rotated by an angle that depends on k alone: the reason for
-which the authors chose them.
+PE(pos + k) is PE(pos) with every pair rotated by an angle that depends on k and on the pair, not on
+pos: the reason for which the authors chose them.
 """
 
 from seqlab.book.ops import Array, arange, concatenate, cos, sin, stack

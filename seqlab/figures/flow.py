@@ -11,6 +11,7 @@ from rich.style import Style
 
 from seqlab.figures import glyphs, palette
 from seqlab.figures.canvas import Canvas
+from seqlab.locale import _
 
 _WIDEST_BOX, _WIDEST_LABEL = 32, 16
 _SHAFT = 4  # columns of an arrow without a label
@@ -75,7 +76,7 @@ class Flow:
         muted, axis = palette.style(console, "muted"), palette.style(console, "axis")
         if not self.boxes:
             canvas = Canvas.for_options(options, full, 1)
-            canvas.write(0, 0, "(nothing to draw)", muted, width=full)
+            canvas.write(0, 0, _("(nothing to draw)"), muted, width=full)
             yield from canvas.segments()
             return
         steps = self._steps(full, plain)

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 
+SHADES, SHADES_ASCII = " ░▒▓█", " .:-=+*#%@"  # from none to full, for drawings without colour
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _WORDS = {

@@ -19,7 +19,6 @@ from seqlab.locale import _
 Colours = Literal["sequential", "diverging"]
 Floats = NDArray[np.float64]
 
-_SHADES, _SHADES_ASCII = " ░▒▓█", " .:-=+*#%@"
 _LONGEST_COLUMN_LABEL = 9
 
 
@@ -226,7 +225,7 @@ class _Paint:
         self.level = palette.depth(console)
         self.coloured = self.level in ("truecolor", "256")
         self.ground = palette.ground_rgb(console)
-        self.shades = _SHADES_ASCII if options.ascii_only else _SHADES
+        self.shades = glyphs.SHADES_ASCII if options.ascii_only else glyphs.SHADES
         self.hue = palette.style_of(console, palette.ink("lstm"))
         self.muted = palette.style(console, "muted")
         self.inks = Inks()

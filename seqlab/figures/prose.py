@@ -19,6 +19,13 @@ _UNIT = re.compile(
 )
 
 
+def longest_unit(text: str) -> int:
+    """The width of the longest piece of fitted `text` that should not be broken."""
+    if not re.search(f"[{_HAN}]", text):
+        return max(map(cell_len, text.split()), default=0)
+    return max((cell_len(unit[0].rstrip()) for unit in _UNIT.finditer(text)), default=0)
+
+
 class Wrapped(Text):
     """Text that breaks between Chinese characters too; Rich breaks only at spaces."""
 

@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.table import Table as RichTable
-from rich.text import Text
 
 from seqlab.figures import glyphs, palette
+from seqlab.figures.prose import Wrapped, longest_unit
 
 _UNBROKEN = 18  # a cell up to this long is never wrapped: its header gives way first
 _GAP = 3  # between columns, as Rich draws them
@@ -68,10 +68,9 @@ class Table:
         for i, column in enumerate(self.columns):
             header = glyphs.fit(column.header, options.ascii_only)
             cells = [cell_len(glyphs.fit(row[i], options.ascii_only)) for row in self.rows]
-            words = max(map(cell_len, header.split()), default=1)
             body = max(cells, default=1)
             natural.append(max(cell_len(header), body, 1))
-            least.append(min(natural[-1], max(words, min(body, _UNBROKEN))))
+            least.append(min(natural[-1], max(longest_unit(header), min(body, _UNBROKEN), 1)))
         return natural, least
 
     @staticmethod
@@ -101,12 +100,12 @@ class Table:
         )
         for i, width in zip(block, widths):
             table.add_column(
-                Text(glyphs.fit(self.columns[i].header, options.ascii_only)),
+                Wrapped(glyphs.fit(self.columns[i].header, options.ascii_only)),
                 justify="left" if self.columns[i].align == "left" else "right",
                 width=width,
             )
         for r, row in enumerate(self.rows):
-            cells = [Text(glyphs.fit(row[i], options.ascii_only)) for i in block]
+            cells = [Wrapped(glyphs.fit(row[i], options.ascii_only)) for i in block]
             if cells and r < len(self.keys) and self.keys[r]:
                 cells[0].stylize(palette.style_of(console, palette.ink(self.keys[r], r)))
             table.add_row(*cells)

@@ -15,6 +15,7 @@ An experiment is a module with
     >>> vanish.run(steps=50).curves[0].rate
 """
 
+import numbers
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,8 +80,15 @@ class Result(JupyterMixin):
 
 
 def require(value: float, name: str, low: float, high: float | None = None) -> None:
-    """Refuse a number outside low .. high (NaN too), naming the option as the command does."""
+    """Refuse what is no number from `low` to `high` (NaN too), naming the option as a command does.
+
+    Where `low` is an int a whole number is required.
+    """
+    wrong = f"--{name.replace('_', '-')} {value}"
+    kind = numbers.Integral if isinstance(low, int) else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise BadInput(wrong, _("a whole number") if isinstance(low, int) else _("a number"))
     if not (value >= low and (high is None or value <= high)):
         pattern = _("a number from {low} to {high}") if high is not None else _("at least {low}")
-        limits = pattern.format(low=f"{low:g}", high=f"{high:g}" if high is not None else "")
-        raise BadInput(f"--{name.replace('_', '-')} {value:g}", limits)
+        limits = pattern.format(low=f"{low:g}", high="" if high is None else f"{high:g}")
+        raise BadInput(wrong, limits)

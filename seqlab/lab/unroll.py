@@ -166,8 +166,8 @@ def run(
         BadInput: no text, a change that is none, or a number out of range.
     """
     require(hidden, "hidden", 1, 1024)
-    require(radius, "radius", 0, 100)
-    require(forget_bias, "forget-bias", -100, 100)
+    require(radius, "radius", 0.0, 100.0)
+    require(forget_bias, "forget-bias", -100.0, 100.0)
     require(seed, "seed", 0)
     if cell not in CELLS:
         raise BadInput(f"--cell {cell}", _("one of {all}").format(all=", ".join(CELLS)))

@@ -163,9 +163,9 @@ def run(
     require(hidden, "hidden", 1, 4096)
     require(seeds, "seeds", 1, 1000)
     require(seed, "seed", 0)
-    require(forget_bias, "forget-bias", -100, 100)
+    require(forget_bias, "forget-bias", -100.0, 100.0)
     for r in radii:
-        require(r, "radius", 0, 100)
+        require(r, "radius", 0.0, 100.0)
         if 0 < r < 1e-100:
             raise BadInput(f"--radius {r:g}", _("0, or at least 1e-100"), "--radius 0")
     if not radii:

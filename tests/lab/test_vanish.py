@@ -385,7 +385,7 @@ def test_the_answer_is_computed(options: dict[str, object], answer: int) -> None
     [
         {"steps": 0}, {"hidden": 0}, {"seeds": 0}, {"cells": ""}, {"cells": "rnn,foo"},
         {"radius": [-1]}, {"radius": [math.nan]}, {"radius": [math.inf]}, {"radius": [1, 1]},
-        {"radius": [1e-200]},
+        {"radius": [1e-200]}, {"steps": 5.5}, {"steps": True}, {"seed": "1"}, {"clip": "x"},
         {"clip": 0}, {"clip": math.nan}, {"seed": -1}, {"input": "music"},
         {"forget_bias": math.nan}, {"hidden": 10**6}, {"radius": []},
     ],
