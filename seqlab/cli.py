@@ -28,12 +28,14 @@ from seqlab import __version__, catalogue
 from seqlab.locale import LANGUAGES, N_, _, preferred, speak
 
 # What Typer says by itself of a command line.
-_TYPER = (
-    N_("no such option: {what}"),
-    N_("option {what} requires an argument"),
-    N_("option {what} does not take a value"),
-    N_("got unexpected extra argument(s) {what}"),
-)
+_TYPER = {
+    "no such option: {what}": N_("no such option: {what}"),
+    "option {what} requires an argument": N_("option {what} requires an argument"),
+    "option {what} does not take a value": N_("option {what} does not take a value"),
+    "got unexpected extra argument(s) {what}": N_(
+        "unexpected {what}: expected one argument at the most, several words in quotes"
+    ),
+}
 
 
 def _common(
@@ -128,8 +130,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+_HELP_NAMES = ["-h", "--help"]
+_HELP = {"help_option_names": _HELP_NAMES}
+
 app = typer.Typer(
-    name="seqlab", cls=Syllabus, rich_markup_mode=None, pretty_exceptions_enable=False
+    name="seqlab",
+    context_settings=_HELP,
+    cls=Syllabus,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 
@@ -165,7 +174,9 @@ def _command(experiment: catalogue.Experiment) -> TyperCommand:
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(experiment.name, cls=Command, help=inspect.getdoc(module))(call)
+    single.command(
+        experiment.name, cls=Command, help=inspect.getdoc(module), context_settings=_HELP
+    )(call)
     command = typer.main.get_command(single)
     assert isinstance(command, TyperCommand)
     return command
@@ -303,10 +314,16 @@ def _guarded(arguments: list[str]) -> int:
     try:
         group = typer.main.get_command(app)
         completing = "_SEQLAB_COMPLETE" in os.environ
-        if arguments in ([], ["--help"]) and not completing:  # Typer would load pydantic for it
+        if (
+            arguments in ([], ["--help"], ["-h"]) and not completing
+        ):  # Typer would load pydantic for it
             from seqlab import emit
 
-            emit.put(group.get_help(typer.Context(group, info_name="seqlab")))
+            emit.put(
+                group.get_help(
+                    typer.Context(group, info_name="seqlab", help_option_names=_HELP_NAMES)
+                )
+            )
             return 0
         status = group.main(arguments, prog_name="seqlab", standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -355,10 +372,10 @@ def _bad_input(problem: Any, help_command: str) -> str:
         return str(BadInput(wrong, _expected(details[0], param), try_))
     text = (getattr(problem, "message", "") or str(problem)).rstrip(".")
     text = text[:1].lower() + text[1:]
-    for pattern in _TYPER:
+    for pattern, sentence in _TYPER.items():
         before, after = pattern.split("{what}")
         if text.startswith(before) and text.endswith(after):
-            text = _(pattern).format(what=text[len(before) : len(text) - len(after)])
+            text = _(sentence).format(what=text[len(before) : len(text) - len(after)])
             break
     return _("{problem}; try '{command}'").format(problem=text, command=help_command)
 

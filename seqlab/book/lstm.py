@@ -3,9 +3,9 @@
     i, f, o = σ(x_t W_x + h_{t-1} W_h + b)    g = tanh(likewise)
     c_t = f ⊙ c_{t-1} + i ⊙ g                  h_t = o ⊙ tanh(c_t)
 
-These are equations 7 to 11 of Graves 2013 without the peepholes, which are rarely used today. The
-four blocks stand side by side in one matrix, in torch's order i, f, g, o. torch has two biases and
-adds them; one says the same.
+These are equations 7 to 11 of Graves 2013 without the peepholes, which are rarely used today.
+Vectors are rows here, x W, where the papers write W x. The four blocks stand side by side in one
+matrix, in torch's order i, f, g, o. torch has two biases and adds them; one says the same.
 
 Shapes: x (..., c), everything in a state (..., d). For many models at once every parameter gets a
 leading axis, the bias as (..., 1, 4d).
@@ -79,10 +79,10 @@ def backward(
     dc = cell_gradient(state, dh, dc)
     da = concatenate(
         [
-            dc * g * i * (1 - i),
-            dc * prev.c * f * (1 - f),
-            dc * i * (1 - g * g),
-            dh * h * (1 - o),  # h is o ⊙ tanh(c)
+            dc * g * i * (1 - i),  # i
+            dc * prev.c * f * (1 - f),  # f
+            dc * i * (1 - g * g),  # g
+            dh * h * (1 - o),  # o: ∂h/∂o times o is h
         ]
     )
     return da, da @ p.W_h.mT, dc * f

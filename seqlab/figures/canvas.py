@@ -51,9 +51,9 @@ class Canvas:
             row[x + 1] = " "
 
     def append_mark(self, x: int, y: int, mark: str) -> None:
-        """Add a combining mark to the cell that is there."""
+        """Add a combining mark to the character that is there, or whose second half is."""
         if 0 <= y < self.height and 0 <= x < self.width:
-            self._characters[y][x] += mark
+            self._characters[y][x - (self._characters[y][x] == "" and x > 0)] += mark
 
     def write(
         self,

@@ -113,6 +113,8 @@ class Curves:
             self.y_range,
             self.height / 3,
         )
+        if self.y_scale != "linear" and self.y_range is None:
+            y_axis = _on_rows(y_axis, self.height)
         labels = max((cell_len(t) for _value, t in y_axis.ticks), default=0)
         width = max(_MINIMUM_PLOT, options.max_width - labels - 2 - legend_width)
         x_axis = self._axis([s.x for s in series], self.x_scale, self.x_range, width / 12)
@@ -168,6 +170,26 @@ class Curves:
             low, high = low - pad, high + pad
         ticks = (linear_ticks if scale == "linear" else decade_ticks)(low, high, room)
         return Axis(low, high, ticks)
+
+
+def _on_rows(axis: Axis, height: int) -> Axis:
+    """A log axis widened a little, so that its ticks, evenly spaced, fall on whole rows.
+
+    Braille dots lie on quarter rows: value `low` in the lowest dot, 3/8 of a row below the middle.
+    """
+    if len(axis.ticks) < 2 or height < 4:
+        return axis
+    step = axis.ticks[1][0] - axis.ticks[0][0]
+    for rows in range(height, 0, -1):  # between two ticks
+        unit = step / rows  # of one row
+        bottom = math.floor((axis.low + 0.375 * unit) / unit + 1e-9) * unit  # the lowest row's
+        low = bottom - 0.375 * unit
+        high = low + (height - 0.25) * unit
+        if high >= axis.high - 1e-9 and high - low < 1.6 * (axis.high - axis.low):
+            ticks = decade_ticks(low, high, height / 3)
+            if len(ticks) > 1 and math.isclose(ticks[1][0] - ticks[0][0], step):
+                return Axis(low, high, ticks)
+    return axis
 
 
 class Legend:

@@ -598,7 +598,7 @@ def _spelled(character: str) -> str:
 def _fading(result: Unroll) -> tuple[str, RenderableType]:
     """The distance between the two texts' states."""
     here, there = (_spelled(text[result.change - 1]) for text in (result.text, result.other))
-    title = _("Memory: ‖h − h′‖ if character {n} is {there}, not {here}").format(
+    title = _("Gap ‖h − h′‖ (1 at first), character {n}: {there} for {here}").format(
         n=count(result.change), here=here, there=there
     )
     t = np.arange(1, result.length + 1)
@@ -743,7 +743,6 @@ def _remembering(result: Unroll) -> str:
         "life": "" if result.half_life is None else number(result.half_life),
         "merged": count(result.merged or 0),
         "on": ngettext("{n} character on", "{n} characters on", rest).format(n=count(rest)),
-        "rho": f"{result.radius:g}",
     }
     if result.left is None:
         text = _("Changing character {change} leaves the state as it was, to the last bit.")
@@ -766,9 +765,7 @@ def _remembering(result: Unroll) -> str:
             "The changed character still shows: {on}, {left} of the gap between the states is left."
         )
     else:
-        text = _(
-            "The states stay apart (ρ = {rho}): {on}, the gap is {left} times what it was at first."
-        )
+        text = _("The states stay apart: {on}, the gap is {left} times what it was at first.")
     return text.format(**numbers)
 
 

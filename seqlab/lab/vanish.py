@@ -44,9 +44,10 @@ class Curve:
     `norms`, `low` and `high` (steps + 1 numbers each, normalised to 1 at the last step) are the
     median, the lowest and the highest of the seeds; `log10_norms` the median's logarithm, exact
     where the norm itself would under- or overflow. `rate` is the factor per step, fitted by least
-    squares to the logarithms; `theory` the factor that the textbook predicts. `half_life` and
-    `doubling_time` are in steps, `float32_reach` is the number of steps after which a float32
-    gradient is lost (null: never). `sigma_max` is the largest singular value of the recurrent
+    squares to the logarithms; `theory` the factor that the textbook predicts (ρ; for a gated cell
+    its gate where all weights are zero). `half_life` and `doubling_time` are in steps;
+    `float32_reach` is the last step at which the gradient is a normal number of float32, from
+    1.2e-38 to 3.4e38 (null: any). `sigma_max` is the largest singular value of the recurrent
     matrix (in gated cells of the candidate's block; median), `slope` the root mean square of tanh',
     `gate` the mean of the gate that carries the state (LSTM: forget, GRU: update), where the cell
     has one.
@@ -197,8 +198,9 @@ def run(
     return Vanish(steps, hidden, input, seeds, seed, forget_bias, radii, curves, spectra, clipped)
 
 
-def _cells(text: str) -> list[str]:
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+def _cells(text: str | Sequence[str]) -> list[str]:
+    words = text.split(",") if isinstance(text, str) else text
+    names = [word.strip().lower() for word in words if word.strip()]
     for name in names:
         if name not in CELLS:
             raise BadInput(f"--cells {name}", _("cells of {all}").format(all=", ".join(CELLS)))
@@ -492,15 +494,15 @@ def _fit(logs: Floats) -> float:
 
 
 def _reach(logs: Floats, rate: float) -> float | None:
-    """Steps until a float32 under- or overflows: measured, or beyond the run by the fitted rate."""
+    """The last step that float32 still holds: measured, or beyond the run by the fitted rate."""
     lost = np.flatnonzero((logs < _FLOAT32_SMALLEST) | (logs > _FLOAT32_LARGEST))
     if lost.size:
-        return float(lost[0])
+        return float(lost[0] - 1)
     per_step = math.log10(rate)
     if abs(per_step) < 1e-9:
         return None
     limit = _FLOAT32_SMALLEST if per_step < 0 else _FLOAT32_LARGEST
-    return max(float(len(logs)), math.ceil(limit / per_step))
+    return max(float(len(logs) - 1), math.floor(limit / per_step))
 
 
 # The oracle
@@ -632,7 +634,7 @@ def _rates(result: Vanish) -> Table:
                 name,
                 _factor(curve.rate),
                 "-" if curve.theory is None else number(curve.theory, 3),
-                _pace(curve),
+                _pace(curve, result.steps),
                 power(float(curve.log10_norms[-1])),
                 _distance(curve, result.steps),
             ]
@@ -697,12 +699,14 @@ def _factor(rate: float) -> str:
     return f"{rate:.3f}" if 0.001 <= rate < 1000 else number(rate, 3)
 
 
-def _pace(curve: Curve) -> str:
+def _pace(curve: Curve, steps: int) -> str:
+    pace = curve.half_life or curve.doubling_time
+    if pace is None:
+        return _("at once") if curve.rate == 0 else _("never")
+    guess = "≈ " if pace > steps else ""
     if curve.half_life is not None:
-        return number(curve.half_life)
-    if curve.doubling_time is not None:
-        return _("doubles in {n}").format(n=number(curve.doubling_time))
-    return _("at once") if curve.rate == 0 else _("never")
+        return guess + number(pace)
+    return guess + _("doubles in {n}").format(n=number(pace))
 
 
 def _distance(curve: Curve, steps: int) -> str:
@@ -742,93 +746,89 @@ def _kept(curve: Curve) -> float:
 
 
 def _direction(curve: Curve) -> int:
-    """-1 where the fitted rate says that the gradient vanishes, 1 explodes, 0 neither."""
-    return 0 if abs(curve.rate - 1) <= _STEADY else 1 if curve.rate > 1 else -1
+    """-1 the gradient vanishes in every network, 1 explodes in every one, 0 stays, 2 it depends."""
+    if abs(curve.rate - 1) <= _STEADY:
+        return 0
+    return -1 if curve.high[-1] < 1 else 1 if curve.low[-1] > 1 else 2
 
 
 def _fate(curve: Curve, result: Vanish) -> str:
     kept, direction = _kept(curve), _direction(curve)
+    pace = curve.half_life or curve.doubling_time
     numbers = {
         "cell": _(CELLS[curve.cell]),
         "kept": power(kept),
         "after": ngettext("after {n} step", "after {n} steps", result.steps).format(n=result.steps),
-        "pace": number(curve.half_life or curve.doubling_time or 0.0),
+        "pace": number(pace or 0.0),
+        "low": number(float(curve.low[-1])),
+        "high": number(float(curve.high[-1])),
     }
-    if direction < 0 and kept < 0:
-        if curve.half_life is None:
-            return _("The {cell} keeps {kept} of its gradient {after}.").format(**numbers)
-        return _(
+    seen = pace is not None and pace <= result.steps  # else the rate alone speaks of it
+    if direction == -1 and pace is None:
+        text = _("The {cell} keeps {kept} of its gradient {after}.")
+    elif direction == -1 and seen:
+        text = _(
             "The {cell} keeps {kept} of its gradient {after}: half of it is gone every {pace}"
             " steps."
-        ).format(**numbers)
-    if direction > 0 and kept > 0:
-        return _(
+        )
+    elif direction == -1:
+        text = _(
+            "The {cell} keeps {kept} of its gradient {after}; at this rate half of it is gone after"
+            " {pace}."
+        )
+    elif direction == 1 and seen:
+        text = _(
             "The gradient of the {cell} explodes: {kept} times as large {after}, doubled every"
             " {pace} steps."
-        ).format(**numbers)
-    if direction == 0:
-        return _("The {cell} keeps its gradient: {kept} of it is there {after}.").format(**numbers)
-    return _(
-        "The gradient of the {cell} first goes one way, then the other: {kept} of it is there"
-        " {after}."
-    ).format(**numbers)
+        )
+    elif direction == 1:
+        text = _("The gradient of the {cell} grows: {kept} times as large {after}.")
+    elif direction == 0:
+        text = _("The {cell} keeps its gradient: {kept} of it is there {after}.")
+    else:
+        text = _(
+            "The gradient of the {cell} depends on the network: {after}, {kept} of it is there"
+            " (from {low} to {high})."
+        )
+    return text.format(**numbers)
 
 
 def _against_theory(curve: Curve, result: Vanish) -> str:
     """The tanh RNN against ρᵏ: the textbook's sentence holds only for linear networks."""
     assert curve.slope is not None
-    numbers = {
-        "rho": f"{curve.radius:g}",
-        "predicted": power(result.steps * math.log10(curve.radius)),
-        "rate": _factor(curve.rate),
-        "slope": number(curve.slope),
-        "product": number(curve.radius * curve.slope),
-        "sigma": number(curve.sigma_max),
-    }
-    alone = _("ρ = {rho} would leave {predicted}").format(**numbers)
     if abs(curve.rate / curve.radius - 1) < 0.02:
-        return alone + _(": near to what is measured, {rate} a step.").format(**numbers)
-    if curve.rate < curve.radius and curve.slope < 0.97:
-        text = alone + _(
-            ", but tanh saturates (rms slope {slope}): ρ × slope = {product}; measured {rate}."
-        ).format(**numbers)
-        if curve.radius > 1 and _direction(curve) < 0:
-            text += _(" A radius above 1 is not enough to explode.")
-        return text
-    if curve.sigma_max > 1.02 * curve.radius:
-        return alone + _(
-            "; measured {rate} a step: W is not normal (σ_max = {sigma}), its eigenvalues do not"
-            " tell all."
-        ).format(**numbers)
-    return alone + _("; measured {rate} a step.").format(**numbers)
+        text = _("ρᵏ = {predicted} is near to what is measured.")
+    elif curve.slope < 0.97:
+        text = _(
+            "ρᵏ = {predicted} holds for the linear RNN; here tanh saturates, its slope is {slope}"
+            " (rms)."
+        )
+    else:
+        text = _(
+            "ρᵏ = {predicted} holds for the linear RNN, whose W is orthogonal; here σ_max is"
+            " {sigma}, though tanh hardly bends."
+        )
+    if curve.radius > 1 and _direction(curve) == -1:
+        text += _(" A radius above 1 is not enough to explode.")
+    return text.format(
+        predicted=power(result.steps * math.log10(curve.radius)),
+        slope=number(curve.slope),
+        sigma=number(curve.sigma_max),
+    )
 
 
 def _gates(plain: Curve, gated: Curve, result: Vanish) -> str:
     assert gated.gate is not None
-    numbers = {
-        "lstm": _factor(gated.rate),
-        "rnn": _factor(plain.rate),
-        "gate": number(gated.gate),
-        "bias": f"{result.forget_bias:g}",
-    }
-    if _direction(gated) > 0:
+    fates = _direction(gated), _direction(plain)
+    if 1 in fates or 2 in fates:
         text = _(
-            "Along the LSTM's cell it grows by {lstm} a step (tanh RNN: {rnn}), with the forget"
-            " gates {gate} open."
-        )
-    elif _direction(plain) > 0:
-        text = _(
-            "The tanh RNN's gradient grows by {rnn} a step; along the LSTM's cell {lstm} of it"
-            " survives, with the forget gates {gate} open."
-        )
-    elif gated.rate > 1.02 * plain.rate and gated.rate > 1.02 * gated.gate:
-        text = _(
-            "The LSTM's cell keeps {lstm} a step, not {rnn}: forget gates {gate} open, the rest by"
-            " way of h."
+            "The LSTM's cell passes {lstm} a step, the tanh RNN {rnn}; its forget gates stand"
+            " {gate} open on average."
         )
     elif gated.rate > 1.02 * plain.rate:
         text = _(
-            "The LSTM's cell keeps {lstm} a step, not {rnn}: its forget gates stand {gate} open."
+            "The LSTM's cell keeps {lstm} a step, not {rnn}; its forget gates stand {gate} open on"
+            " average."
         )
     elif gated.rate < 0.98 * plain.rate:
         text = _(
@@ -839,7 +839,12 @@ def _gates(plain: Curve, gated: Curve, result: Vanish) -> str:
             text += _(" Try --forget-bias 3.")
     else:
         text = _("The LSTM is no better than the tanh RNN here: {lstm} a step against {rnn}.")
-    return text.format(**numbers)
+    return text.format(
+        lstm=_factor(gated.rate),
+        rnn=_factor(plain.rate),
+        gate=number(gated.gate),
+        bias=f"{result.forget_bias:g}",
+    )
 
 
 def _across(result: Vanish, cell: str) -> str:
@@ -848,22 +853,23 @@ def _across(result: Vanish, cell: str) -> str:
     patterns = {
         -1: _("vanishes at ρ = {radii}"),
         0: _("stays at ρ = {radii}"),
+        2: _("depends on the network at ρ = {radii}"),
         1: _("explodes at ρ = {radii}"),
     }
     at = {d: [f"{c.radius:g}" for c in found if _direction(c) == d] for d in patterns}
     parts = [patterns[d].format(radii=", ".join(radii)) for d, radii in at.items() if radii]
     numbers = {"cell": _(CELLS[cell]), "parts": _("; ").join(parts)}
-    above = [c for c in found if c.radius > 1 and _direction(c) < 0 and (c.slope or 1) < 0.97]
-    if cell == "rnn" and above:
-        worst = max(above, key=lambda c: c.radius)
-        return _(
-            "{cell}: the gradient {parts}: at ρ = {rho} tanh saturates (slope {slope}) and wins."
-        ).format(rho=f"{worst.radius:g}", slope=number(worst.slope or 0.0), **numbers)
+    bent = [c for c in found if c.radius > 1 and _direction(c) == -1 and (c.slope or 1) < 0.97]
+    if cell == "rnn" and bent:
+        worst = max(bent, key=lambda c: c.radius)
+        text = _(
+            "{cell}: the gradient {parts}. At ρ = {rho} tanh saturates, its slope is {slope} (rms)."
+        )
+        return text.format(rho=f"{worst.radius:g}", slope=number(worst.slope or 0.0), **numbers)
     if cell == "linear":
         error = max(abs(c.rate - c.radius) for c in found)
-        return _("{cell}: the gradient {parts}, and its rate is ρ to within {error}.").format(
-            error=number(error, 1), **numbers
-        )
+        text = _("{cell}: the gradient {parts}, and its rate is ρ to within {error}.")
+        return text.format(error=number(error, 1), **numbers)
     return _("{cell}: the gradient {parts}.").format(**numbers)
 
 

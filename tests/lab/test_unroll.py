@@ -298,7 +298,7 @@ def test_the_memory_sentence_follows_the_run() -> None:
     assert "still shows" in memory_sentence(change=10)
     assert "is the last" in memory_sentence(change=11)
     assert "is the last" in memory_sentence(text="a")
-    assert "stay apart (ρ = 3)" in memory_sentence(text=long, radius=3.0)
+    assert "stay apart: " in memory_sentence(text=long, radius=3.0)
     assert "at once: from character 3 on" in memory_sentence(change=2, radius=0.0)
     merged = unroll.run(long, radius=0.5)
     assert merged.merged is not None and 20 < merged.merged < 200
