@@ -5,6 +5,9 @@
 Absolute times say more of the machine than of seqlab, so what counts is the ratio to importing
 torch. Runs are interleaved: whatever else the machine is doing falls on all rows alike. With
 --strict the exit status is 1 if a ratio is above its bar.
+
+Last comes backpropagation through time by hand, as `vanish` does it, beside torch autograd through
+the same forward steps on the same weights: 1000 steps of width 256, in this process, on one thread.
 """
 
 import argparse
@@ -44,6 +47,37 @@ def rows(picture: Path) -> dict[str, tuple[list[str], float | None]]:
         "patchify, sample": ([*SEQLAB, "patchify"], 0.35),
         "unroll": ([*SEQLAB, "unroll"], 0.35),
     }
+
+
+def backward_passes(runs: int) -> list[dict[str, float | str]]:
+    """Seconds of forward and backward passes, by hand and by autograd, for each cell."""
+    import torch
+
+    from seqlab.lab import vanish
+
+    torch.set_num_threads(1)
+    found: list[dict[str, float | str]] = []
+    for cell in vanish.CELLS:
+        job = vanish._Job(cell, 0.9, 1000, 256, 1.0, "noise", 1, 0, None)
+        p, xs, loss = job.networks([0])
+        q = type(p)(*(torch.tensor(a) for a in p))
+        zero = torch.zeros(1, 1, 256, dtype=torch.float64, requires_grad=True)
+        times: dict[str, list[float]] = {"by hand": [], "autograd": []}
+        for _ in range(runs):
+            began = time.perf_counter()
+            for _back in job.walk(p, job.forward(p, xs), loss):
+                pass
+            times["by hand"].append(time.perf_counter() - began)
+            began = time.perf_counter()
+            states = job.forward(q, torch.tensor(xs), zero)
+            kept = [getattr(state, vanish._state_of(cell)) for state in states]
+            torch.autograd.grad((states[-1].h * torch.tensor(loss)).sum(), kept)
+            times["autograd"].append(time.perf_counter() - began)
+        by_hand, autograd = (statistics.median(t) for t in times.values())
+        found.append(
+            {"cell": cell, "by hand": by_hand, "autograd": autograd, "ratio": by_hand / autograd}
+        )
+    return found
 
 
 def megapixel(path: Path) -> None:
@@ -88,8 +122,9 @@ def main() -> int:
         }
         for name, (_, bar) in table.items()
     ]
+    passes = backward_passes(options.runs)
     if options.json:
-        print(json.dumps({"runs": options.runs, "rows": report}, indent=1))
+        print(json.dumps({"runs": options.runs, "rows": report, "bptt": passes}, indent=1))
     else:
         Console().print(
             Table(
@@ -104,6 +139,15 @@ def main() -> int:
                         "" if r["bar"] is None else "good" if r["good"] else "TOO SLOW",
                     ]
                     for r in report
+                ],
+            )
+        )
+        Console().print(
+            Table(
+                [Column("1000 steps of width 256", "left"), "by hand, s", "autograd, s", "ratio"],
+                [
+                    [str(r["cell"]), *(f"{r[k]:.3f}" for k in ("by hand", "autograd", "ratio"))]
+                    for r in passes
                 ],
             )
         )

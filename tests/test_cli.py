@@ -33,6 +33,7 @@ def test_bare_seqlab_prints_the_syllabus(seqlab: Run) -> None:
     places = [outcome.text.index(stage) for stage in stages]
     assert places == sorted(places)
     assert seqlab("--help").text.strip() == outcome.text.strip()
+    assert seqlab("-h").text == outcome.text
 
 
 def test_version(seqlab: Run) -> None:
@@ -261,6 +262,7 @@ def test_a_failed_export_leaves_the_old_file(
         (["vanish", "--steps"], ["--steps", "argument"]),
         (["vanish", "--input", "maybe"], ["maybe", "noise or none"]),
         (["vanish", "extra"], ["extra"]),
+        (["unroll", "hello", "world"], ["unexpected (world)", "quotes"]),
         (["vanish", "--lang", "fr"], ["fr", "en or zh"]),
         (["vanish", "--width", "3"], ["--width 3", "at least 40"]),
         (["vanish", "--color", "\x1b[31mred"], ["␛[31mred", "truecolor"]),

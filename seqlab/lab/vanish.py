@@ -9,7 +9,7 @@ whose singular values are measured besides.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import typer
@@ -307,14 +307,14 @@ class _Job:
             states = self.forward(p, xs)
             total = _Sum() if self.clip is not None else None
             norms: dict[str, list[Floats]] = {"h": [], "c": []}
-            for k, (scale, dh, dc, da) in enumerate(self.walk(p, states, loss)):
-                norms["h"].append(_log10_norm(dh) + scale)
+            for k, back in enumerate(self.walk(p, states, loss)):
+                norms["h"].append(_log10(_length(back.dh)) + back.scale)
                 if self.cell == "lstm":
-                    norms["c"].append(_log10_norm(dc) + scale)
-                if total is not None and da is not None:
+                    norms["c"].append(_log10(_length(back.dc)) + back.scale)
+                if total is not None and back.da is not None:
                     t = self.steps - k  # ∂L/∂a is that of step t + 1, from x_{t+1} and h_t
                     with np.errstate(over="ignore", invalid="ignore"):
-                        total.add(self._gradient(xs[t], states[t].h, da), scale)
+                        total.add(self._gradient(xs[t], states[t].h, back.da), back.da_scale)
                 if k % 64 == 0:
                     tell((done + k / (self.steps + 1) * len(group)) / self.seeds)
             done += len(group)
@@ -343,26 +343,27 @@ class _Job:
 
     def walk(
         self, p: Any, states: Sequence[Any], dh: Floats, dc: Floats | None = None
-    ) -> Iterator[tuple[Floats, Floats, Floats, Any]]:
-        """Carry gradients from the last state to the first: (log10 scale, ∂L/∂h, ∂L/∂c, ∂L/∂a).
+    ) -> Iterator["_Back"]:
+        """Carry gradients from the last state to the first.
 
-        What is yielded is to be multiplied by 10 to the scale (s,): the gradients are brought back
-        to norm 1 at every step, for beyond 300 decades a float would lose them. ∂L/∂a is that of
-        the step that made the state, in the scale of the state before.
+        They are brought back to norm 1 at every step, for beyond 300 decades a float would lose
+        them; the scale keeps what was divided out.
         """
+        gated = self.cell == "lstm"
         dc = np.zeros_like(dh) if dc is None else dc
-        scale, da = np.zeros(dh.shape[0]), None
+        scale, da, da_scale = np.zeros(dh.shape[0]), None, np.zeros(dh.shape[0])
         for t in range(len(states) - 1, -1, -1):
-            whole_dc = lstm.cell_gradient(states[t], dh, dc) if self.cell == "lstm" else dc
-            yield scale, dh, whole_dc, da
+            whole_dc = lstm.cell_gradient(states[t], dh, dc) if gated else dc
+            yield _Back(scale, dh, whole_dc, da, da_scale)
             if t == 0:
                 return
+            da_scale = scale
             da, dh, dc = self.back(p, states[t - 1], states[t], dh, dc)
-            size = np.hypot(_norm(dh), _norm(dc))
-            size = np.where(size > 0, size, 1.0)[:, None, None]
-            dh, dc = dh / size, dc / size
-            da = tuple(a / size for a in da) if isinstance(da, tuple) else da / size
-            scale = scale + np.log10(size[:, 0, 0])
+            size = np.hypot(_length(dh), _length(dc)) if gated else _length(dh)
+            size = np.where(size > 0, size, 1.0)
+            scale = scale + np.log10(size)
+            dh = dh / size[:, None, None]
+            dc = dc / size[:, None, None] if gated else dc
 
     def spectrum(self) -> Spectrum:
         """Singular values of the product of Jacobians: the walk of all d unit vectors at once."""
@@ -372,14 +373,14 @@ class _Job:
         basis = np.eye(self.hidden)[None]
         start = (np.zeros_like(basis), basis) if self.cell == "lstm" else (basis, None)
         steps, values = [], []
-        for k, (scale, dh, dc, _da) in enumerate(self.walk(p, states[-1 - last :], *start)):
+        for k, back in enumerate(self.walk(p, states[-1 - last :], *start)):
             if k in _SPECTRUM_STEPS or (k == last and k > 0):
-                product = (dc if self.cell == "lstm" else dh)[0]
+                product = (back.dc if self.cell == "lstm" else back.dh)[0]
                 found = np.linalg.svd(product, compute_uv=False)
                 floor = found[0] * self.hidden * np.finfo(float).eps
                 found = np.where(found < floor, np.nan, found)
                 steps.append(k)
-                values.append(found * 10.0 ** scale[0])
+                values.append(found * 10.0 ** back.scale[0])
         return Spectrum(self.cell, self.radius, _state_of(self.cell), steps, values)
 
     def _candidate(self) -> slice:
@@ -444,6 +445,16 @@ class _Job:
         return Clipped(self.cell, self.radius, self.clip, norm, norm + factor, factor)
 
 
+class _Back(NamedTuple):
+    """Gradients at one state, to be multiplied by 10 to their scale (s,)."""
+
+    scale: Floats
+    dh: Floats
+    dc: Floats  # all of ∂L/∂c, for the LSTM
+    da: Any  # before the activations of the step after; None at the last state
+    da_scale: Floats
+
+
 class _Sum:
     """A sum over time of gradients (s, ...) whose scales differ by hundreds of decades."""
 
@@ -464,20 +475,20 @@ class _Sum:
         self.scale = top
 
     def log10_norm(self) -> Floats:
-        return _log10_norm(self.value) + self.scale
+        largest = np.abs(self.value).max((1, 2))  # of numbers whose squares might overflow
+        largest = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+        return _log10(_length(self.value / largest[:, None, None])) + _log10(largest) + self.scale
 
 
-def _norm(g: Floats) -> Floats:
-    """The norm over the last two axes, of numbers whose squares might under- or overflow."""
-    largest = np.abs(g).max((-2, -1), keepdims=True)
-    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    return np.asarray(scale[..., 0, 0] * np.sqrt(((g / scale) ** 2).sum((-2, -1))))
+def _length(g: Floats) -> Floats:
+    """The norm over the last two axes."""
+    return np.asarray(np.sqrt((g * g).sum((-2, -1))))
 
 
-def _log10_norm(g: Floats) -> Floats:
-    """Its logarithm; minus infinity for zero."""
+def _log10(norms: Floats) -> Floats:
+    """The logarithm; minus infinity for zero."""
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log10(_norm(g)))
+        return np.asarray(np.log10(norms))
 
 
 def _powers(logs: Floats) -> Floats:
@@ -548,13 +559,15 @@ def _compare(job: _Job, group: Sequence[int]) -> float:
     oracle = torch.autograd.grad((states[-1].h * torch.tensor(loss)).sum(), kept)
     errors = [0.0]
     ours = job.walk(p, job.forward(p, xs), loss)
-    for (scale, dh, dc, _da), other in zip(ours, reversed(oracle), strict=True):
+    for back, other in zip(ours, reversed(oracle), strict=True):
         theirs = other.numpy()
-        size = _norm(theirs)
+        with np.errstate(over="ignore", under="ignore"):
+            size = _length(theirs)
         usable = (size > 1e-150) & (size < 1e150)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            mine = (dc if job.cell == "lstm" else dh) * 10.0 ** scale[:, None, None]
-            errors += list((_norm(mine - theirs) / size)[usable])
+            mine = back.dc if job.cell == "lstm" else back.dh
+            difference = _length(mine * 10.0 ** back.scale[:, None, None] - theirs)
+            errors += list((difference / size)[usable])
     return float(np.max(errors))  # which, unlike max(), does not lose a NaN
 
 

@@ -188,7 +188,7 @@ def test_the_curve_is_the_median_and_the_band_the_range() -> None:
     job = vanish._Job("rnn", 0.9, 6, 5, 1.0, "noise", 5, 0, None)
     p, xs, loss = job.networks(range(5))
     walked = list(job.walk(p, job.forward(p, xs), loss))
-    logs = np.array([np.log10(np.linalg.norm(dh, axis=(1, 2))) + s for s, dh, _c, _a in walked])
+    logs = np.array([np.log10(np.linalg.norm(b.dh, axis=(1, 2))) + b.scale for b in walked])
     logs -= logs[0]
     curve = vanish.run(cells="rnn", steps=6, hidden=5, seeds=5).curves[0]
     np.testing.assert_allclose(curve.log10_norms, np.sort(logs, axis=1)[:, 2], atol=1e-12)
