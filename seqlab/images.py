@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from seqlab.figures.glyphs import number, shorten
 from seqlab.lab import BadInput
@@ -109,6 +109,14 @@ def _decode(name: str, stream: BinaryIO, enough: int | None) -> Photo:
             _("a picture of pixels"),
             _("converting it to PNG"),
         )
+    if isinstance(picture, ImageFile.StubImageFile) or picture.format == "MPEG":
+        raise BadInput(  # Pillow knows its name and no more
+            _("{file}: {kind}, not a picture that Pillow can read").format(
+                file=_shown(name), kind=picture.format
+            ),
+            _("a file that Pillow reads, such as PNG, JPEG, GIF, WebP, TIFF or BMP"),
+            _("converting it to PNG"),
+        )
     frames = _frames(picture)
     if frames > 1:
         notes.append(_("the first of its {n} frames").format(n=frames))
@@ -124,7 +132,7 @@ def _decode(name: str, stream: BinaryIO, enough: int | None) -> Photo:
     upright = picture if method is None else picture.transpose(method)
     if method in _SIDEWAYS:
         width, height = height, width
-    upright = _rgb(upright, notes)
+    upright = _rgb(upright, picture.format, notes)
     factor = min(upright.size) // (2 * enough) if enough is not None else 1
     if factor > 1:
         upright = upright.reduce(factor)
@@ -246,11 +254,17 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def _rgb(picture: Image.Image, notes: list[str]) -> Image.Image:
+def _rgb(picture: Image.Image, kind: str | None, notes: list[str]) -> Image.Image:
     """Eight bits of red, green and blue; what had to be decided is noted."""
     mode, transparent = picture.mode, "transparency" in picture.info
     if mode in ("I", "F") or mode.startswith("I;16"):
-        return Image.fromarray(_grey(np.asarray(picture), mode, notes)).convert("RGB")
+        values = np.asarray(picture)
+        grey = _grey(values, mode.startswith("I;16") or kind in ("PNG", "PPM"), notes)
+        unseen = values == picture.info["transparency"] if transparent else np.array(False)
+        if unseen.any():
+            notes.append(_("transparent parts shown on white"))
+            grey = np.where(unseen, np.uint8(255), grey)
+        return Image.fromarray(grey).convert("RGB")
     if mode == "La":
         picture = picture.convert("LA")
     if mode in ("RGBA", "LA", "PA", "RGBa", "La") or transparent:
@@ -264,18 +278,19 @@ def _rgb(picture: Image.Image, notes: list[str]) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _grey(values: np.ndarray, mode: str, notes: list[str]) -> Bytes:
-    """Grey of more than eight bits, or of floats, as bytes."""
+def _grey(values: np.ndarray, sixteen: bool, notes: list[str]) -> Bytes:
+    """Grey of `sixteen` bits, of whatever integers or of floats, as bytes."""
     known = values[np.isfinite(values)].astype(float)
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    if mode != "F" and low >= 0 and high <= 65535:
+    floats = values.dtype.kind == "f"
+    if sixteen:
         notes.append(_("16 bits scaled to 8"))
         low, high = 0.0, 65535.0
-    elif mode == "F" and low >= 0 and high <= 1:
+    elif floats and low >= 0 and high <= 1:
         notes.append(_("floats, read as 0 to 1"))
         low, high = 0.0, 1.0
-    elif mode == "F" and low >= 0 and high <= 255:
-        notes.append(_("floats, read as 0 to 255"))
+    elif low >= 0 and high <= 255:
+        notes.append(_("floats, read as 0 to 255") if floats else _("integers, read as 0 to 255"))
         low, high = 0.0, 255.0
     else:
         notes.append(
@@ -292,6 +307,13 @@ def _grey(values: np.ndarray, mode: str, notes: list[str]) -> Bytes:
 # Bringing to size
 
 
+def within(size: tuple[int, ...], rows: int, columns: int) -> tuple[int, int]:
+    """Rows and columns of a picture of `size`, scaled until it just fits into these."""
+    height, width = size
+    scale = min(columns / width, rows / height)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 def fitted(pixels: Bytes, rows: int, columns: int, how: Fit) -> Bytes:
     """The picture in `rows` × `columns` pixels, bicubic.
 
@@ -303,18 +325,17 @@ def fitted(pixels: Bytes, rows: int, columns: int, how: Fit) -> Bytes:
         return pixels
     picture, smooth = Image.fromarray(pixels), Image.Resampling.BICUBIC
     if how == "pad":
-        scale = min(columns / width, rows / height)
-        inner = max(1, round(width * scale)), max(1, round(height * scale))
+        down, across = within((height, width), rows, columns)
         page = Image.new("RGB", (columns, rows), (PADDING,) * 3)
-        corner = (columns - inner[0]) // 2, (rows - inner[1]) // 2
-        page.paste(picture.resize(inner, smooth), corner)
+        corner = (columns - across) // 2, (rows - down) // 2
+        page.paste(picture.resize((across, down), smooth), corner)
         return np.asarray(page)
     box = (0.0, 0.0, float(width), float(height))
     if how == "crop":  # cropped before it is scaled: 1 × 5000 pixels must not become a million
         scale = max(columns / width, rows / height)
-        across, down = min(width, columns / scale), min(height, rows / scale)
-        left, top = (width - across) / 2, (height - down) / 2
-        box = (left, top, left + across, top + down)
+        kept_x, kept_y = min(width, columns / scale), min(height, rows / scale)
+        left, top = (width - kept_x) / 2, (height - kept_y) / 2
+        box = (left, top, left + kept_x, top + kept_y)
     return np.asarray(picture.resize((columns, rows), smooth, box=box))
 
 

@@ -121,7 +121,8 @@ def test_broken_exif_says_nothing(tmp_path: Path) -> None:
         ("I;16", "png", 32768, (128,) * 3, ["16 bits scaled to 8"]),
         ("I;16", "tif", 65535, WHITE, ["16 bits scaled to 8"]),
         ("I;16B", "tif", 257 * 60, (60,) * 3, ["16 bits scaled to 8"]),
-        ("I", "tif", 257 * 40, (40,) * 3, ["16 bits scaled to 8"]),
+        ("I", "tif", 40, (40,) * 3, ["integers, read as 0 to 255"]),
+        ("I", "pgm", 257 * 40, (40,) * 3, ["16 bits scaled to 8"]),
         ("F", "tif", 0.5, (128,) * 3, ["floats, read as 0 to 1"]),
         ("F", "tif", 77.0, (77,) * 3, ["floats, read as 0 to 255"]),
     ],
@@ -146,6 +147,36 @@ def test_values_beyond_all_scales(tmp_path: Path) -> None:
     photo = images.read(tmp_path / "a.tif")
     assert (photo.pixels[0, 0, 0], photo.pixels[-1, -1, 0], photo.pixels[3, 3, 0]) == (0, 255, 255)
     assert photo.notes == ["values from -3.00 to 900 scaled to 0 to 255"]
+
+
+def test_integers_beyond_a_byte_take_their_own_range(tmp_path: Path) -> None:
+    for high in (1000, 100_000):
+        ramp = np.linspace(-9 if high > 1000 else 0, high, 60).astype(np.int32).reshape(6, 10)
+        Image.fromarray(ramp).save(tmp_path / "a.tif")
+        photo = images.read(tmp_path / "a.tif")
+        assert (photo.pixels.min(), photo.pixels.max()) == (0, 255)
+        assert photo.notes[0].startswith("values from ")
+
+
+def test_sixteen_bits_with_one_grey_that_is_transparent(tmp_path: Path) -> None:
+    grey = np.full((8, 8), 30_000, np.uint16)
+    grey[:4] = 1000
+    Image.fromarray(grey).save(tmp_path / "a.png", transparency=1000)
+    photo = images.read(tmp_path / "a.png")
+    assert corner(photo) == WHITE and tuple(photo.pixels[-1, -1].tolist()) == (117,) * 3
+    assert photo.notes == ["16 bits scaled to 8", "transparent parts shown on white"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "wanted"),
+    [("La", (0, 0), WHITE), ("La", (100, 255), (100,) * 3), ("PA", (0, 0), WHITE)],
+)
+def test_rare_modes(mode: str, colour: Any, wanted: tuple[int, ...]) -> None:
+    """No format that Pillow writes has these."""
+    notes: list[str] = []
+    seen = images._rgb(Image.new(mode, (4, 4), colour), None, notes)
+    assert seen.getpixel((1, 1)) == wanted
+    assert notes == (["transparent parts shown on white"] if wanted == WHITE else [])
 
 
 def test_palette_with_transparency(tmp_path: Path) -> None:
@@ -182,6 +213,8 @@ def test_enough_never_reads_below_twice_what_was_asked(tmp_path: Path) -> None:
     assert whole.pixels.shape == (700, 900, 3)
     assert 100 <= min(small.pixels.shape[:2]) < 200
     assert (small.width, small.height) == (900, 700) and corner(small) == RED
+    flag(1000, 1000).save(tmp_path / "a.jpg")  # a JPEG is read smaller at once
+    assert images.read(tmp_path / "a.jpg", 100).pixels.shape == (250, 250, 3)
 
 
 # Refusals
@@ -215,6 +248,8 @@ CONTENTS = {
     "page.pdf": (b"%PDF-1.7\n", "not a picture"),
     "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
     "script.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "PostSc"),
+    "stub.h5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "HDF5, not a picture that Pillow can read"),
+    "film.mpg": (b"\0\0\1\xb3\x10\0\x10" + b"\0" * 99, "MPEG, not a picture that Pillow can"),
     "half.png": (encoded(format="PNG")[:2000], "damaged or cut off"),
     "half.jpg": (encoded(format="JPEG")[:1500], "damaged or cut off"),
     "half.gif": (encoded(format="GIF")[:1500], "damaged or cut off"),
@@ -282,6 +317,18 @@ def test_permission_denied(tmp_path: Path, seqlab: Run) -> None:
         refused(seqlab, file, "permission denied")
     finally:
         os.seteuid(0)
+
+
+def test_permission_denied_by_open_alone(
+    tmp_path: Path, seqlab: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag().save(tmp_path / "a.png")
+
+    def deny(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", deny)
+    refused(seqlab, tmp_path / "a.png", "permission denied")
 
 
 @pytest.mark.parametrize(
@@ -355,6 +402,8 @@ def test_pad_fills_with_the_grey_that_is_zero() -> None:
     assert (padded[:10] == images.PADDING).all() and (padded[20:] == images.PADDING).all()
     assert (padded[10:20] == 0).all()
     assert abs(images.PADDING / 127.5 - 1) < 0.005
+    upright = images.fitted(pixels.transpose(1, 0, 2).copy(), 30, 30, "pad")
+    np.testing.assert_array_equal(upright, padded.transpose(1, 0, 2))
 
 
 @pytest.mark.parametrize("how", ["crop", "stretch", "pad"])

@@ -31,10 +31,11 @@ class Picture:
         grid: (rows, columns) of tiles, drawn apart by lines in the colour of the ground; the left
             margin has the number of the first tile of each row, in raster order from 1.
         numbers: write its number into each tile: True, False, or None for "where there is ample
-            room". Tiles too small for their numbers go without.
+            room". Tiles too small for their numbers go without; True makes them wider for it.
         max_width, max_height: columns and rows of the drawing at the most, margin and title apart.
         title: a line above.
         highlight: the number of a tile to frame.
+        unnumbered: a remark below, where `numbers` were asked for and do not fit.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Picture:
         max_height: int = 24,
         title: str = "",
         highlight: int | None = None,
+        unnumbered: str = "",
     ) -> None:
         given = np.asarray(pixels)
         self.pixels, self.shape = _as_bytes(given), given.shape[:2]
@@ -58,6 +60,7 @@ class Picture:
         if highlight is not None and not 1 <= highlight <= tiles:
             raise ValueError(f"highlight: there is no tile {highlight} among {tiles}")
         self.grid, self.numbers, self.title, self.highlight = grid, numbers, title, highlight
+        self.unnumbered = unnumbered
         self.max_width, self.max_height = max(1, max_width), max(1, max_height)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
@@ -101,6 +104,7 @@ class Picture:
         if self.grid is not None:
             down, across = self.grid
             margin = len(str(down * across - across + 1)) + 1
+            digits = len(str(down * across)) if self.numbers else 1
             width, height = min(self.max_width, room - margin), self.max_height * deep
             side = min(rows / down, columns / across)
             best: _Layout | None = None
@@ -108,6 +112,8 @@ class Picture:
                 for size in range(min(max(width, 0), max(1, int(_ENLARGE * side))), 0, -1):
                     tile_width = max(1, round(size * columns / across / side))
                     tile_height = max(1, round(size * rows / down / side * deep / 2))
+                    if tile_height >= deep:  # better a little too wide than without its number
+                        tile_width = max(tile_width, digits)
                     layout = _Layout(margin, down, across, tile_width, tile_height, 1, gap_y, deep)
                     if layout.width <= width and layout.height <= height:
                         if self.numbers is not True or layout.holds_numbers():
@@ -115,13 +121,15 @@ class Picture:
                         best = best or layout
                         break
             if best is not None:
-                return best, ""
+                return best, self.unnumbered
         scale = min(min(self.max_width, room) / columns, 2 * self.max_height / rows)
         scale = min(_ENLARGE, int(scale)) if scale >= 1 else scale
         tile_width, tile_height = round(columns * scale), round(rows * scale * deep / 2)
         layout = _Layout(0, 1, 1, max(1, tile_width), max(1, tile_height), 0, 0, deep)
         if self.grid is None:
             return layout, ""
+        if self.numbers is True and self.unnumbered:
+            return layout, self.unnumbered
         note = _("too narrow to draw {rows} × {columns} tiles apart")
         return layout, note.format(rows=self.grid[0], columns=self.grid[1])
 

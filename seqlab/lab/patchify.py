@@ -8,14 +8,14 @@ trained here: the projection is drawn at random, or is the picture's own princip
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from seqlab import images
@@ -26,7 +26,7 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.palette import sequential
 from seqlab.figures.panels import Beside
 from seqlab.figures.picture import Picture
-from seqlab.figures.prose import Note, Title
+from seqlab.figures.prose import Note, Takeaways, Title
 from seqlab.figures.table import Column, Table
 from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
 from seqlab.locale import N_, _, ngettext
@@ -39,12 +39,17 @@ _CHANNELS = 3
 _LARGEST_SIDE, _LARGEST_PATCH = 2048, 512
 _MOST_TOKENS = 2**14
 _MOST_NUMBERS = 2**24  # in one array: 128 megabytes
+_SCREEN, _PROJECTED_WIDTH = 40, 100  # rows and columns that a projector shows
+_PROJECTED, _LOWEST = 23, 8  # rows of the figure where the screen is narrower, and at the least
+_WIDEST = 300  # columns of the picture with numbers, as of any screen
 _WIDEST_CUT = 60  # columns of the picture beside its tokens
+_MOST_WORK = 2**33  # multiply-adds of the singular values: some seconds
+_MOST_CONVOLVED = 2**27  # multiply-adds of the convolution: beyond, its first rows only
 _BAND = 2**16  # numbers that the convolution sums at a time
 _COMPARED = (8, 16, 32)  # patch sides whose cost is told besides the chosen one
 _KINDS = {
-    "2d": N_("2d: sines of its row and of its column (MoCo v3, MAE)"),
-    "1d": N_("1d: sines of its place in the sequence (Vaswani et al.)"),
+    "2d": N_("2d: sines of its row and of its column, fixed as in MoCo v3 and MAE"),
+    "1d": N_("1d: sines of its place in the sequence, fixed as in Vaswani et al. 2017"),
     "random": N_("random: N(0, 0.02²), with which a ViT begins"),
 }
 
@@ -61,7 +66,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one attention layer costs at this patch side; all null where it does not divide.
+    """What the attention of one layer, its MLP left out, costs at this patch side.
+
+    All null where the side does not divide the picture.
 
     `scores` is (N + 1)², one number for every pair of tokens. Multiply-adds at width D: q, k, v and
     the output need `macs_projections` = 4 (N + 1) D², scores and weighted sum `macs_attention` =
@@ -86,7 +93,7 @@ class Likeness:
     """Cosines between the position embedding of patch `patch` and those of all, in the grid.
 
     `beside` is their mean over the (up to four) patches that share a side with it, `elsewhere` over
-    all others; null where there are none.
+    all others; null where there are none. A vector of zeros has no cosine: null (NaN).
     """
 
     patch: int
@@ -118,8 +125,9 @@ class Patchify(Result):
     `size` is one number for a square, else [height, width]; `grid` is [rows, columns], `sequence`
     counts the class token too. `round_trip` is the largest difference between the picture and the
     one put together again from its patches; `convolution` that between the tokens and a strided
-    convolution of the picture. `first` holds the first eight numbers of [CLS] and of the first
-    three tokens of z₀. `fitting` says how the picture was brought to size.
+    convolution of the picture, over the first `convolved` patches (all, unless that takes long).
+    `first` holds the first eight numbers of [CLS] and of the first three tokens of z₀. `fitting`
+    says how the picture was brought to size.
     """
 
     image: Source
@@ -139,6 +147,7 @@ class Patchify(Result):
     parameters: int
     round_trip: float
     convolution: float
+    convolved: int
     rebuilt: Rebuilt | None
     likeness: Likeness
     cost: list[Cost]
@@ -218,6 +227,7 @@ def run(
         if value not in known:
             raise BadInput(f"--{name} {value}", _("one of {all}").format(all=", ".join(known)))
     tell = watch or (lambda done, doing: None)
+    _affordable(1, _CHANNELS * patch * patch, dim, "random")  # whatever the size
     wanted = _size(str(size))
     if wanted is not None:
         wanted = _divisible(wanted, patch, nearest)
@@ -234,7 +244,7 @@ def run(
     height, width = wanted
     rows, columns = height // patch, width // patch
     n, values = rows * columns, _CHANNELS * patch * patch
-    _affordable(n, values, dim)
+    _affordable(n, values, dim, projection)
     looked_at = (rows // 2) * columns + columns // 3 + 1 if at is None else at
     if not 1 <= looked_at <= n:
         raise BadInput(f"--at {at}", _("the number of a patch, 1 to {n}").format(n=n))
@@ -248,7 +258,8 @@ def run(
     projected = vit.project(drawn, patches)
     z = vit.embed(drawn, patches)
     tell(0.5, _("convolving"))
-    convolved = _convolved(drawn, x, patch)
+    some = min(rows, max(1, _MOST_CONVOLVED // (columns * values * dim)))
+    convolved = _convolved(drawn, x[:, : some * patch], patch)
     return Patchify(
         image=Source(photo.path, photo.width, photo.height, photo.mode),
         notes=[*photo.notes, *_shortened(positions, dim)],
@@ -266,7 +277,8 @@ def run(
         seed=seed,
         parameters=sum(int(np.size(a)) for a in drawn),
         round_trip=float(np.abs(whole - x).max()),
-        convolution=float(np.abs(convolved - projected).max()),
+        convolution=float(np.abs(convolved - projected[: len(convolved)]).max()),
+        convolved=len(convolved),
         rebuilt=rebuilt,
         likeness=_likeness(drawn.pos[1:], rows, columns, looked_at),
         cost=[_cost(height, width, p, dim) for p in sorted({*_COMPARED, patch})],
@@ -301,14 +313,15 @@ def _divisible(size: tuple[int, int], patch: int, nearest: bool) -> tuple[int, i
     """The size, if the patch divides it; the nearest such size, if that is asked for."""
     if all(side % patch == 0 for side in size):
         return size
-    best = tuple(max(patch, (side + patch // 2) // patch * patch) for side in size)
-    if nearest and max(best) <= _LARGEST_SIDE:
+    most = _LARGEST_SIDE // patch * patch
+    best = tuple(min(most, max(patch, (side + patch // 2) // patch * patch)) for side in size)
+    if nearest:
         return best[0], best[1]
     sides = " × ".join(str(side) for side in reversed(size))
     offers = []
     for side in dict.fromkeys(reversed(size)):
         below = side // patch * patch
-        offers += [m for m in (below, below + patch) if m and side % patch]
+        offers += [m for m in (below, below + patch) if 0 < m <= most and side % patch]
     raise BadInput(
         _("--size {size} cannot be cut into patches of {patch}").format(size=sides, patch=patch),
         _("multiples of {patch} such as {sizes}").format(
@@ -318,7 +331,7 @@ def _divisible(size: tuple[int, int], patch: int, nearest: bool) -> tuple[int, i
     )
 
 
-def _affordable(n: int, values: int, dim: int) -> None:
+def _affordable(n: int, values: int, dim: int, projection: Projection) -> None:
     if n > _MOST_TOKENS:
         raise BadInput(
             _("{n} patches").format(n=count(n)),
@@ -332,18 +345,29 @@ def _affordable(n: int, values: int, dim: int) -> None:
             _("at most {most}").format(most=count(_MOST_NUMBERS)),
             _("a smaller --dim"),
         )
+    if projection == "pca" and min(n, values) ** 2 * max(n, values) > _MOST_WORK:
+        raise BadInput(
+            _("the principal components of {n} patches of {k} values take too long").format(
+                n=count(n), k=count(values)
+            ),
+            _("at most {most} multiply-adds for N × P²C, squared on its shorter side").format(
+                most=number(_MOST_WORK)
+            ),
+            _("a smaller --size"),
+        )
 
 
 def _fitting(photo: images.Photo, height: int, width: int, fit: images.Fit) -> str:
     """How the picture was brought to size, in words."""
     if (photo.height, photo.width) == (height, width):
         return _("as it is")
+    inner = images.within(photo.pixels.shape[:2], height, width)
+    if photo.width * height == photo.height * width or (fit == "pad" and inner == (height, width)):
+        return _("scaled to {w} × {h}").format(w=width, h=height)
     if fit == "stretch":
         return _("stretched to {w} × {h}").format(w=width, h=height)
     if fit == "pad":
         return _("scaled to fit {w} × {h}, the rest grey").format(w=width, h=height)
-    if photo.width * height == photo.height * width:
-        return _("scaled to {w} × {h}").format(w=width, h=height)
     return _("scaled to cover {w} × {h}, its middle kept").format(w=width, h=height)
 
 
@@ -380,7 +404,7 @@ def _parameters(
     if projection == "pca":
         E, b, rank, kept = _components(patches, dim)
         drawn = drawn._replace(E=E, b=b)
-        again = patches.mean(axis=0) + vit.project(drawn, patches) @ E.T
+        again = _mean(patches) + vit.project(drawn, patches) @ E.T
         rmse = 127.5 * float(np.sqrt(np.mean((again - patches) ** 2)))
         picture = vit.unpatchify(again, patch, rows, columns) * 127.5 + 127.5
         shown = np.rint(np.clip(np.moveaxis(picture, 0, 2), 0, 255)).astype(np.uint8)
@@ -393,6 +417,12 @@ def _parameters(
     return drawn, rebuilt
 
 
+def _mean(patches: Floats) -> Floats:
+    """The mean patch; of patches that are all the same exactly that one, without rounding."""
+    same = bool((patches == patches[0]).all())
+    return patches[0] if same else np.asarray(patches.mean(axis=0))
+
+
 def _components(patches: Floats, dim: int) -> tuple[Floats, Floats, int, float | None]:
     """The first principal components as E, b that centres, their number, the variance they keep.
 
@@ -400,10 +430,10 @@ def _components(patches: Floats, dim: int) -> tuple[Floats, Floats, int, float |
     of a component is free; the largest of its weights is made positive.
     """
     n, values = patches.shape
-    mean = patches.mean(axis=0)
+    mean = _mean(patches)
     centred = patches - mean
     if n > values:  # the triangle of a QR has the same singular values, and fewer rows
-        centred = np.linalg.qr(centred, mode="r")
+        centred = np.asarray(np.linalg.qr(centred, mode="r"))
     _u, s, vt = np.linalg.svd(centred, full_matrices=False)
     rounding = float(np.linalg.norm(patches)) * max(n, values) * np.finfo(float).eps
     carrying = int((s > rounding).sum())
@@ -432,12 +462,12 @@ def _convolved(q: vit.Embedding, x: Floats, patch: int) -> Floats:
 
 def _likeness(pos: Floats, rows: int, columns: int, patch: int) -> Likeness:
     row, column = divmod(patch - 1, columns)
-    lengths = np.sqrt((pos * pos).sum(axis=1))
-    cosines = (pos @ pos[patch - 1]) / np.maximum(lengths * lengths[patch - 1], 1e-300)
-    cosines = cosines.reshape(rows, columns)
+    unit = _unit(pos)
+    cosines = (unit @ unit[patch - 1]).reshape(rows, columns)
     y, x = np.indices((rows, columns))
     steps = np.abs(y - row) + np.abs(x - column)
-    beside, elsewhere = cosines[steps == 1], cosines[steps > 1]
+    known = np.isfinite(cosines)
+    beside, elsewhere = cosines[known & (steps == 1)], cosines[known & (steps > 1)]
     return Likeness(
         patch,
         row + 1,
@@ -446,6 +476,13 @@ def _likeness(pos: Floats, rows: int, columns: int, patch: int) -> Likeness:
         float(beside.mean()) if beside.size else None,
         float(elsewhere.mean()) if elsewhere.size else None,
     )
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Rows of length 1; NaN for a row of zeros, which points nowhere."""
+    lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    out = np.full_like(vectors, np.nan)
+    return np.asarray(np.divide(vectors, lengths, out=out, where=lengths > 0))
 
 
 def _cost(height: int, width: int, patch: int, dim: int) -> Cost:
@@ -459,36 +496,12 @@ def _cost(height: int, width: int, patch: int, dim: int) -> Cost:
 # The oracle
 
 
-def check(
-    image: str | None = None,
-    *,
-    patch: int = 16,
-    size: str = "224",
-    fit: images.Fit = "crop",
-    nearest: bool = False,
-    dim: int = 64,
-    projection: Projection = "random",
-    positions: Positions = "2d",
-    at: int | None = None,
-    order: bool = False,
-    seed: int = 0,
-) -> list[Check]:
+def check(**options: Any) -> list[Check]:
     """Projection and convolution against torch's, on this picture and on coloured noise."""
     import torch
 
-    result = run(
-        image,
-        patch=patch,
-        size=size,
-        fit=fit,
-        nearest=nearest,
-        dim=dim,
-        projection=projection,
-        positions=positions,
-        at=at,
-        order=order,
-        seed=seed,
-    )
+    result = run(**options)
+    patch, dim, seed = result.patch, result.dim, result.seed
     rng = np.random.default_rng([seed, 1])
     noise = rng.normal(size=(_CHANNELS, 2 * patch, 3 * patch))
     checks = []
@@ -498,7 +511,9 @@ def check(
     ):
         rows, columns = x.shape[1] // patch, x.shape[2] // patch
         patches = vit.patchify(x, patch)
-        q, _rebuilt = _parameters(patches, rows, columns, patch, dim, projection, positions, seed)
+        q, _rebuilt = _parameters(
+            patches, rows, columns, patch, dim, result.projection, result.positions, seed
+        )
         q = q._replace(b=q.b + rng.normal(size=dim), cls=rng.normal(size=dim))  # no zero hides
         kernel = torch.tensor(np.ascontiguousarray(q.E.T)).reshape(dim, _CHANNELS, patch, patch)
         y = torch.nn.functional.conv2d(
@@ -521,45 +536,95 @@ def check(
 # The screen
 
 
+class _Screen:
+    """A figure, and what stands above and below it: the figure takes the rows that they leave.
+
+    `figure` draws itself into as many rows as it is told, if it can.
+    """
+
+    def __init__(
+        self,
+        result: Patchify,
+        above: list[RenderableType],
+        figure: Callable[[int], RenderableType],
+        below: list[RenderableType],
+    ) -> None:
+        self.result, self.above, self.figure, self.below = result, above, figure, below
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        def height(*parts: RenderableType) -> int:
+            return len(console.render_lines(Group(*parts), options.update(height=None), pad=False))
+
+        drawn = self.figure(_PROJECTED)
+        if options.max_width >= _PROJECTED_WIDTH:
+            footer = 1 + _typed(self.result) // options.max_width
+            words = Takeaways(takeaways(self.result))
+            room = _SCREEN - min(footer, 4) - height(*self.above, *self.below, words)
+            asked = room if self.result.order else min(room, _PROJECTED)
+            for _attempt in range(4):
+                drawn = self.figure(asked)
+                excess = height(drawn) - room
+                if excess <= 0 or asked <= _LOWEST:
+                    break
+                asked = max(_LOWEST, asked - excess)
+        yield Group(*self.above, drawn, *self.below)
+
+
+def _typed(result: Patchify) -> int:
+    """About how long the command is, which the footer repeats."""
+    options = (
+        (8, result.order), (17, result.projection == "pca"), (19, result.positions != "2d"),
+        (11, result.patch != 16), (11, result.dim != 64), (16, result.size != 224),
+        (14, result.size != 224), (7, result.seed != 0),
+    )  # fmt: skip
+    return 30 + len(result.image.path or "") + sum(length for length, given in options if given)
+
+
 def show(result: Patchify, detail: bool = False) -> RenderableType:
     """The picture in patches beside the tokens they became, and what attention will cost."""
-    title = Title(
-        _("What does a transformer see of a picture?"), "z₀ = [x_cls; x₁E; x₂E; …; x_N E] + E_pos"
-    )
-    parts: list[RenderableType] = [title]
+    equation = "z₀ = [x_cls; x₁E; x₂E; …; x_N E] + E_pos"
+    if result.rebuilt is not None:
+        equation = "z₀ = [x_cls; (x₁ − m)E; …; (x_N − m)E] + E_pos"
+    above: list[RenderableType] = [Title(_("What does a transformer see of a picture?"), equation)]
     if result.image.path is not None or result.notes:
-        parts.append(Note(_facts(result)))
-    parts.append(_flow(result))
-    tall = 60 if detail else 22
-    if result.order:
-        parts.append(_numbered(result))
-    elif result.rebuilt is not None:
-        parts.append(_originals(result, result.rebuilt, tall))
-        parts.append(Beside(_strips(result, 4, bar=False), _alike(result), left_width=48))
-    else:
+        above.append(Note(_facts(result)))
+    above.append(_flow(result))
+    below: list[RenderableType] = []
+    if result.rebuilt is not None:
+        below.append(Note(_("m is the mean patch; it and E come from this very picture.")))
+    plain = result.order or result.rebuilt is not None
+    below.append(Note(_cost_line(result)) if plain and not detail else _costs(result))
+
+    def figure(rows: int) -> RenderableType:
+        if result.order:
+            return _numbered(result, rows, detail)
+        if result.rebuilt is not None:
+            strips = Beside(_strips(result, 4, bar=False), _alike(result), left_width=48)
+            return Group(_originals(result, result.rebuilt, min(22, rows - 1)), strips)
         heading = Title(_("+ E_pos: which positions are alike?"))
-        rows = 11 if result.grid[1] <= 20 else 9  # beside a wide picture, words need more lines
-        right = Group(_strips(result, rows), heading, _alike(result))
-        parts.append(Beside(_cut(result, tall), right))
-    if detail or not (result.order or result.rebuilt):
-        parts.append(_costs(result))
-    if detail:
-        parts += _details(result)
-    return Group(*parts)
+        right = Group(_strips(result, min(11, max(3, rows - 12))), heading, _alike(result))
+        return Beside(_cut(result, min(22, rows - 1)), right)
+
+    if not detail:
+        return _Screen(result, above, figure, below)
+    return Group(*above, figure(61), *below, *_details(result))
 
 
 def _flow(result: Patchify) -> Flow:
     rows, columns = result.pixels.shape[:2]
     p = result.patch
+    below = [_("picture"), f"{p}×{p}×{_CHANNELS}", _("tokens"), _("the sentence z₀")]
+    if result.order:  # every line is the picture's
+        below = [""] * 4
     return Flow(
         [
-            Box("H×W×C", f"{rows}×{columns}×{_CHANNELS}", _("picture")),
+            Box("H×W×C", f"{rows}×{columns}×{_CHANNELS}", below[0]),
             Arrow(_("cut")),
-            Box("N×(P²C)", f"{result.tokens}×{result.patch_values}", f"{p}×{p}×{_CHANNELS}"),
-            Arrow("× E"),
-            Box("N×D", f"{result.tokens}×{result.dim}", _("tokens"), key="vit"),
+            Box("N×(P²C)", f"{result.tokens}×{result.patch_values}", below[1]),
+            Arrow("− m, × E" if result.rebuilt else "× E"),
+            Box("N×D", f"{result.tokens}×{result.dim}", below[2], key="vit"),
             Arrow("[CLS], + E_pos"),
-            Box("(N+1)×D", f"{result.sequence}×{result.dim}", _("the sentence z₀"), key="vit"),
+            Box("(N+1)×D", f"{result.sequence}×{result.dim}", below[3], key="vit"),
         ]
     )
 
@@ -575,12 +640,17 @@ def _facts(result: Patchify) -> str:
     return "; ".join([f"{name}, {size}", result.fitting, *result.notes])
 
 
+def _heading(result: Patchify) -> str:
+    rows, columns = result.grid
+    return ngettext("{rows} × {columns} patch", "{rows} × {columns} patches", result.tokens).format(
+        rows=rows, columns=columns
+    )
+
+
 def _cut(result: Patchify, tall: int) -> RenderableType:
     """The picture with its grid; the patch whose position is looked at has a frame."""
     rows, columns = result.grid
-    head = ngettext("{rows} × {columns} patch", "{rows} × {columns} patches", result.tokens).format(
-        rows=rows, columns=columns
-    )
+    head = _heading(result)
     if 2 * rows + 1 > 2 * tall or 2 * columns + 1 > _WIDEST_CUT:
         remark = _("{head}: too many to be drawn apart").format(head=head)
         return Group(Note(remark), Picture(result.pixels, max_width=_WIDEST_CUT, max_height=tall))
@@ -595,33 +665,44 @@ def _cut(result: Patchify, tall: int) -> RenderableType:
     )
 
 
-def _numbered(result: Patchify) -> RenderableType:
-    """The picture large enough that every token's number can be read."""
+def _numbered(result: Patchify, tall: int, detail: bool) -> RenderableType:
+    """The picture, as large as it takes for every token's number to be read, if there is room."""
     rows, columns = result.grid
     digits = max(2, len(str(result.tokens)))
-    title = _("The order of the tokens: row by row, from the upper left")
+    needed = len(str(result.tokens - columns + 1)) + 1 + columns * (digits + 1) + 1
+    if detail:
+        tall = max(30, rows * (digits + 1) + 2)  # as high as it takes
+        remark = _("no room for the numbers: --width {width} shows them")
+    else:
+        remark = _("no room for the numbers: --detail --width {width} shows them")
     return Picture(
         result.pixels,
         grid=(rows, columns),
         numbers=True,
-        max_width=300,
-        max_height=max(29, -(-(rows * (digits + 1) + 1) // 2)),
-        title=title,
+        max_width=_WIDEST,
+        max_height=tall - 1,
+        title=_("The order of the tokens: row by row, from the upper left"),
         highlight=result.likeness.patch,
+        unnumbered=remark.format(width=needed)
+        if needed <= _WIDEST
+        else _("no room for the numbers: a larger --patch shows them"),
     )
 
 
 def _originals(result: Patchify, rebuilt: Rebuilt, tall: int) -> RenderableType:
     """The picture, and beside it what is left of it in D numbers a patch."""
-    again = Picture(
-        rebuilt.pixels,
-        max_width=_WIDEST_CUT,
-        max_height=tall,
-        title=_("rebuilt from {d} of {k} numbers: RMSE {e} of 255").format(
+    if rebuilt.rank:
+        title = _("rebuilt from {d} of {k} numbers: RMSE {e} of 255").format(
             d=rebuilt.rank, k=result.patch_values, e=number(rebuilt.rmse)
-        ),
-    )
-    return Beside(_cut(result, tall), again)
+        )
+    else:
+        title = _("rebuilt from m alone: exact")
+    again = Picture(rebuilt.pixels, max_width=_WIDEST_CUT, max_height=tall, title=title)
+    cut = _cut(result, tall)
+    if 3 * result.grid[0] + 1 > 2 * tall or 3 * result.grid[1] + 1 > _WIDEST_CUT:
+        # tiles of one pixel compare badly: both whole
+        cut = Picture(result.pixels, max_width=_WIDEST_CUT, max_height=tall, title=_heading(result))
+    return Beside(cut, again)
 
 
 def _strips(result: Patchify, most: int, bar: bool = True) -> RenderableType:
@@ -673,20 +754,35 @@ def _thumbnails(result: Patchify, numbers: Sequence[int]) -> Picture:
 def _alike(result: Patchify) -> RenderableType:
     """How alike the positions are: one patch against all others, in the picture's grid."""
     found = result.likeness
-    low, high = float(found.cosines.min()), float(found.cosines.max())
-    share = (found.cosines - low) / (high - low) if high > low else np.ones(found.cosines.shape)
+    numbers = {"patch": found.patch, "row": found.row, "column": found.column}
+    if result.tokens == 1:
+        return Note(_("One patch: there is no other position to compare with."))
+    others = np.delete(found.cosines.reshape(-1), found.patch - 1)
+    others = others[np.isfinite(others)]
+    if not others.size:
+        text = _("E_pos of patch {patch} has no cosine: it is all zeros, or all others are.")
+        return Note(text.format(**numbers))
+    low, high = float(others.min()), float(others.max())
+    spread = max(high - low, 1e-12)
+    share = np.clip(np.nan_to_num((found.cosines - low) / spread, nan=0.0), 0, 1)
+    share[found.row - 1, found.column - 1] = 1.0
     text = _(
-        "E_pos of patch {patch} (row {row}, column {column}) against all others: cosine {low} dark,"
-        " {high} bright. {kind}; a trained ViT learns its own."
-    ).format(
-        patch=found.patch,
-        row=found.row,
-        column=found.column,
-        low=_cosine(low),
-        high=_cosine(high),
-        kind=_(_KINDS[result.positions]),
-    )
-    return Beside(Picture(sequential(share), max_width=15, max_height=7), Note(text))
+        "E_pos of patch {patch} (row {row}, column {column}) against the others: cosine {low} dark"
+        " to {high} bright. {kind}. ViT learns its own (Dosovitskiy et al. 2020)."
+    ).format(low=_cosine(low), high=_cosine(high), kind=_kind(result), **numbers)
+    pixels = sequential(share)
+    if np.isnan(found.cosines).any():
+        pixels[np.isnan(found.cosines)] = images.PADDING
+        text = _("{text} Grey: all zeros, no cosine.").format(text=text)
+    return Beside(Picture(pixels, max_width=15, max_height=7), Note(text))
+
+
+def _kind(result: Patchify) -> str:
+    """What E_pos is."""
+    if result.positions == "2d" and result.dim <= 2:
+        text = _("2d, but of its row only: a width of {d} has no room for the column")
+        return text.format(d=result.dim)
+    return _(_KINDS[result.positions])
 
 
 def _cosine(value: float) -> str:
@@ -716,10 +812,20 @@ def _costs(result: Patchify) -> Table:
         _("grid"),
         _("tokens N + 1"),
         _("attention scores (N+1)²"),
-        _("MACs a layer, D = {d}").format(d=result.dim),
+        _("attention, MACs (D = {d})").format(d=result.dim),
         _("against {p}").format(p=result.patch),
     ]
     return Table([Column(_("patch"), "left"), *headers], rows, keys=keys)
+
+
+def _cost_line(result: Patchify) -> str:
+    """The scores of attention at every patch side that divides the picture, in one line."""
+    each = [
+        _("{p} × {p}: {scores}").format(p=c.patch, scores=count(c.scores))
+        for c in result.cost
+        if c.scores is not None
+    ]
+    return _("attention scores (N+1)² in patches of {all}").format(all="; ".join(each))
 
 
 def _millions(macs: int) -> str:
@@ -740,7 +846,7 @@ def _details(result: Patchify) -> list[RenderableType]:
     ).format(n=count(result.parameters))
     trip = _(
         "Patches put together again: largest difference {trip}. Convolution of kernel {p} and"
-        " stride {p} against x E: {conv}."
+        " stride {p} against the tokens: {conv}."
     ).format(trip=number(result.round_trip), p=result.patch, conv=number(result.convolution))
     parts: list[RenderableType] = [Note(_facts(result)), Note(q), Note(trip)]
     shown = min(result.sequence, 12)
@@ -761,12 +867,13 @@ def _details(result: Patchify) -> list[RenderableType]:
 
 def takeaways(result: Patchify) -> list[str]:
     """What became of this picture, what attention will cost, and what the projection is."""
-    if result.order:
-        sentences = [_sentence(result), _apart(result)]
+    if result.order:  # what became of the picture stands in the flow
+        sentences = [_apart(result) or _sentence(result)]
     elif result.rebuilt is not None:
         sentences = [_kept(result, result.rebuilt), _halved(result)]
     else:
-        sentences = [_sentence(result), _halved(result), _is_convolution(result)]
+        sentences = [_sentence(result), _halved(result)]
+    sentences.append(_is_convolution(result))
     return [s for s in sentences if s]
 
 
@@ -779,8 +886,8 @@ def _sentence(result: Patchify) -> str:
     }
     if result.tokens == 1:
         return _(
-            "One patch, one token: with [CLS] the sequence has {m}, and attention has no two places"
-            " to compare."
+            "One patch of {k} values became one token of {d}: attention has only it and [CLS] to"
+            " weigh."
         ).format(**numbers)
     return _(
         "The picture is a sentence now: {n} patches of {k} values became tokens of {d}; with [CLS]"
@@ -795,17 +902,24 @@ def _apart(result: Patchify) -> str:
         return ""
     if rows == 1 or columns == 1:
         return _("All patches lie in one line: neighbours there are neighbours in the sequence.")
-    pos = result.pos[1:]
-    unit = pos / np.maximum(np.sqrt((pos * pos).sum(axis=1, keepdims=True)), 1e-300)
-    n, total = len(unit), unit.sum(axis=0)
+    unit = _unit(result.pos[1:])
+    touching = float(unit[0] @ unit[columns])
+    unit = unit[np.isfinite(unit).all(axis=1)]
+    n, total, own = len(unit), unit.sum(axis=0), float((unit * unit).sum())
+    if math.isnan(touching):
+        text = _(
+            "Patches 1 and {below} touch, yet stand {columns} places apart; one of their E_pos is"
+            " all zeros, which has no cosine."
+        )
+        return text.format(below=columns + 1, columns=columns)
     return _(
         "Patches 1 and {below} touch, yet stand {columns} places apart: cosine of their E_pos"
         " {touching}, of any two {any}."
     ).format(
         below=columns + 1,
         columns=columns,
-        touching=_cosine(float(unit[0] @ unit[columns])),
-        any=_cosine(float(total @ total - n) / (n * (n - 1))),
+        touching=_cosine(touching),
+        any=_cosine((float(total @ total) - own) / (n * (n - 1))),
     )
 
 
@@ -831,12 +945,12 @@ def _halved(result: Patchify) -> str:
     text = (
         _(
             "Half the patch side, {p}: {tokens} × the tokens, {scores} × the scores, {macs} × the"
-            " work of a layer."
+            " work of its attention."
         )
         if half
         else _(
             "Twice the patch side, {p}: the tokens fall to 1/{tokens}, the scores to 1/{scores},"
-            " the work of a layer to 1/{macs}."
+            " the work of its attention to 1/{macs}."
         )
     )
     return text.format(
@@ -848,14 +962,23 @@ def _halved(result: Patchify) -> str:
 
 
 def _is_convolution(result: Patchify) -> str:
-    numbers = {"p": result.patch, "e": number(result.convolution)}
+    numbers = {"p": result.patch, "e": number(result.convolution), "n": count(result.convolved)}
     if result.convolution > 1e-9:
         return _(
             "Projection and convolution of kernel {p}, stride {p} differ by {e}: more than rounding"
             " explains."
         ).format(**numbers)
+    if result.rebuilt is not None:
+        numbers["x"] = "(x − m) E"
+    else:
+        numbers["x"] = "x E"
+    if result.convolved < result.tokens:
+        return _(
+            "{x} is a convolution of kernel {p} and stride {p}: computed both ways for the first"
+            " {n} patches, they differ by {e}."
+        ).format(**numbers)
     return _(
-        "x E is a convolution of kernel {p} and stride {p}: computed both ways, they differ by {e}."
+        "{x} is a convolution of kernel {p} and stride {p}: computed both ways, they differ by {e}."
     ).format(**numbers)
 
 
@@ -868,18 +991,26 @@ def _kept(result: Patchify, rebuilt: Rebuilt) -> str:
         "e": number(rebuilt.rmse),
         "left": _percent(rebuilt.variance_kept or 0.0),
     }
+    if result.tokens == 1:
+        return _("One patch is its own mean: m alone is the picture, and E has nothing to keep.")
     if rebuilt.variance_kept is None:
-        return _("All patches are alike: their mean rebuilds the picture, error {e}.").format(
+        return _("All {n} patches are alike: their mean m alone is the picture, exactly.").format(
             **numbers
         )
     if rebuilt.rmse < 1e-6:
-        return _(
+        return ngettext(
+            "{rank} component is all there is in {n} patches: the picture comes back whole, RMSE"
+            " {e} of 255.",
             "{rank} components are all there is in {n} patches: the picture comes back whole, RMSE"
-            " {e} of 255."
+            " {e} of 255.",
+            rebuilt.rank,
         ).format(**numbers)
-    return _(
-        "{d} numbers instead of {k} keep {left} of the variance: rebuilt with an RMSE of {e} of"
-        " 255."
+    return ngettext(
+        "{d} number a patch, not {k}, and one basis for all keep {left} of the variance: RMSE {e}"
+        " of 255.",
+        "{d} numbers a patch, not {k}, and one basis for all keep {left} of the variance: RMSE {e}"
+        " of 255.",
+        result.dim,
     ).format(**numbers)
 
 
@@ -901,10 +1032,9 @@ def question(result: Patchify) -> Question:
             "Patches of {half} × {half} pixels instead of {p} × {p}: how many times as many"
             " attention scores?"
         ).format(half=half.patch, p=result.patch)
-        choices = [_("as many"), _("about twice"), _("about 4 times"), _("about 8 times")]
-        choices += [_("about 16 times")]
-        answer = min(range(5), key=lambda i: abs(math.log2(ratio) - i))
-        return Question(text, choices, answer, _halved(result))
+        choices = [_("as many"), _("about twice"), _("about 4 times")]
+        choices += [_("about {n} times").format(n=n) for n in (number(ratio), 64)]
+        return Question(text, choices, 3, _halved(result))
     height, width = result.pixels.shape[:2]
     right = result.sequence
     wrong = [result.patch_values, height * width, right + 1, 2 * right, right - 1]

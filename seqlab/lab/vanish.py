@@ -622,7 +622,7 @@ def _lines(result: Vanish, radius: float) -> list[Line]:
     if radius > 0:  # last, for it lies upon the linear RNN
         line = k * math.log10(radius)
         lines.append(Line("ρᵏ", k, line, key="theory", dashed=True))
-    for clipped in result.clipped:
+    for clipped in _worst_clipped(result):  # all of them would hide the curves
         curve = result.curve(clipped.cell, radius)
         if clipped.radius == radius and curve is not None and clipped.log10_factor < 0:
             name = _("{cell} × clipping").format(cell=_(CELLS[clipped.cell]))

@@ -111,6 +111,20 @@ def test_numbers_stay_out_of_tiles_that_are_too_small(draw):
     assert not any(c.isdigit() for line in draw(figure, colours="truecolor") for c in line[4:])
 
 
+def test_tiles_grow_wide_enough_for_the_numbers_that_were_asked_for(draw):
+    grid = Picture(np.full((56, 56), 0.9), grid=(14, 14), numbers=True, max_height=14)
+    words = " ".join(line[4:] for line in draw(grid, plain=True))
+    assert {str(n) for n in range(100, 197)} <= set(
+        "".join(c if c.isdigit() else " " for c in words).split()
+    )
+
+
+def test_numbers_without_room_leave_a_remark(draw):
+    figure = Picture(np.full((56, 56), 0.9), grid=(14, 14), numbers=True, unnumbered="no room")
+    assert draw(figure, width=40)[-1].strip() == "no room"
+    assert "no room" not in " ".join(draw(figure, width=100))
+
+
 def test_tiles_too_many_to_draw_apart_are_said_to_be(draw):
     figure = Picture(np.full((200, 200), 0.9), grid=(100, 100))
     assert draw(figure, width=40)[-1].strip() == "too narrow to draw 100 × 100 tiles apart"

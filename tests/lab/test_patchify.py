@@ -55,7 +55,10 @@ def test_two_runs_are_the_same_to_the_byte(seqlab: Run) -> None:
     for options in ((), ("--projection", "pca", "--dim", "9"), ("--positions", "random")):
         one, two = (seqlab("patchify", "--json", *options).text for _ in "12")
         assert one == two
-    assert seqlab("patchify", "--json", "--seed", "1").text != seqlab("patchify", "--json").text
+    first = [
+        seqlab("patchify", "--json", *s).json["result"]["first"] for s in ((), ("--seed", "1"))
+    ]
+    assert first[0] != first[1]
 
 
 def test_without_a_json_field_everything_can_be_redrawn_from_the_result() -> None:
@@ -244,6 +247,10 @@ def test_patches_that_do_not_divide_are_said_to(seqlab: Run) -> None:
         (["--size", "٢٢٤"], ["WIDTHxHEIGHT"]),
         (["--size", "12x"], ["WIDTHxHEIGHT"]),
         (["--size", "own"], ["360 × 270", "256, 272, 352, 368", "--nearest, for 368x272"]),
+        (["--size", "2040", "--patch", "270"], ["such as 1890;", "--nearest, for 1890x1890"]),
+        (["--size", "2000", "--patch", "300"], ["--dim 64", "16,777,216"]),
+        (["--patch", "1", "--size", "128", "--dim", "2000"], ["--dim 2000", "16,777,216"]),
+        (["--size", "2048", "--patch", "32", "--projection", "pca"], ["4,096 patches of 3,072"]),
         (["--patch", "0"], ["--patch 0", "at least 1"]),
         (["--patch", "600"], ["512"]),
         (["--dim", "0"], ["1"]),
@@ -282,6 +289,7 @@ def test_refusals_of_the_python_api() -> None:
         ("8", 16, 16),
         ("232", 16, 240),
         ("230x100", 16, [96, 224]),
+        ("2040", 270, 1890),
     ],
 )
 def test_nearest(size: str, patch: int, wanted: Any) -> None:
@@ -312,6 +320,8 @@ def test_how_the_picture_was_fitted(tmp_path: Path) -> None:
     assert patchify.run().fitting == "scaled to cover 224 × 224, its middle kept"
     assert patchify.run(fit="stretch").fitting == "stretched to 224 × 224"
     assert patchify.run(fit="pad").fitting == "scaled to fit 224 × 224, the rest grey"
+    for fit in ("pad", "stretch", "crop"):  # 4:3 as the sample is: nothing is grey or stretched
+        assert patchify.run(size="320x240", fit=fit).fitting == "scaled to 320 × 240"  # type: ignore[arg-type]
     assert patchify.run(size="320x240").fitting == "scaled to 320 × 240"
     padded = patchify.run(fit="pad").pixels
     assert (padded[0] == images.PADDING).all() and not (padded[112] == images.PADDING).all()
@@ -335,7 +345,7 @@ def test_takeaways_have_the_numbers() -> None:
 
 def test_one_patch_is_no_sentence() -> None:
     sentences = first_words(patch=224)
-    assert "no two places" in sentences[0] and "is a sentence" not in " ".join(sentences)
+    assert "only it and [CLS]" in sentences[0] and "is a sentence" not in " ".join(sentences)
 
 
 def test_halving_an_odd_patch_is_doubling() -> None:
@@ -356,13 +366,18 @@ def test_the_convolution_must_agree_to_be_praised() -> None:
 
 def test_components_at_full_rank_rebuild_all(tmp_path: Path) -> None:
     some, whole = (first_words(projection="pca", dim=dim)[0] for dim in (8, 768))
-    assert some.startswith("8 numbers instead of 768 keep 87 %") and "RMSE of 22" in some
+    assert some.startswith("8 numbers a patch, not 768") and "87 %" in some and "RMSE 22" in some
     assert "the picture comes back whole" in whole and "in 196 patches" in whole
     Image.new("RGB", (64, 64), (9, 80, 200)).save(tmp_path / "a.png")
     flat = patchify.run(str(tmp_path / "a.png"), projection="pca")
     assert flat.rebuilt is not None and flat.rebuilt.rank == 0
     assert flat.rebuilt.variance_kept is None and flat.rebuilt.rmse < 1e-9
-    assert "All patches are alike" in patchify.takeaways(flat)[0]
+    assert "All 196 patches are alike" in patchify.takeaways(flat)[0]
+    assert flat.rebuilt.rmse == 0  # exactly: no rounding of the mean
+    one, two = (first_words(projection="pca", size=s, dim=9)[0] for s in ("16", "32x16"))
+    assert one.startswith("One patch is its own mean")
+    assert two.startswith("1 component is all there is in 2 patches")
+    assert first_words(projection="pca", dim=1)[0].startswith("1 number a patch, not 768")
 
 
 @pytest.mark.parametrize(
@@ -373,12 +388,13 @@ def test_a_share_never_rounds_up_to_the_whole(share: float, text: str) -> None:
 
 
 def test_the_sentence_on_order() -> None:
-    sines = first_words(order=True)[1]
+    sines = first_words(order=True)[0]
     assert "Patches 1 and 15 touch, yet stand 14 places apart" in sines
     assert "cosine of their E_pos 0.98" in sines
-    assert "E_pos 0.98" not in first_words(order=True, positions="random")[1]
-    assert "in one line" in first_words(order=True, size="64x16")[1]
-    assert len(first_words(order=True, patch=224)) == 1
+    assert "E_pos 0.98" not in first_words(order=True, positions="random")[0]
+    assert "in one line" in first_words(order=True, size="64x16")[0]
+    assert len(first_words(order=True, patch=224)) == 2
+    assert "all zeros, which has no cosine" in first_words(order=True, dim=1)[0]
 
 
 def test_any_two_positions() -> None:
@@ -386,14 +402,15 @@ def test_any_two_positions() -> None:
     result = patchify.run(order=True, size="64x48", positions="1d")
     unit = result.pos[1:] / np.linalg.norm(result.pos[1:], axis=1, keepdims=True)
     pairs = (unit @ unit.T)[~np.eye(12, dtype=bool)]
-    assert f"of any two {pairs.mean():.2f}." in patchify.takeaways(result)[1]
+    assert f"of any two {pairs.mean():.2f}." in patchify.takeaways(result)[0]
 
 
 @pytest.mark.parametrize(
     ("options", "choice"),
     [
         ({}, "about 16 times"),
-        ({"patch": 224}, "about 8 times"),
+        ({"patch": 224}, "about 6.2 times"),
+        ({"patch": 112}, "about 12 times"),
         ({"size": "7", "patch": 7}, "2"),
         ({"size": "210", "patch": 7}, "901"),
     ],
@@ -435,6 +452,9 @@ def test_ascii_is_seven_bit(seqlab: Run, options: list[str]) -> None:
 @pytest.mark.parametrize(
     "options",
     [[], ["--order"], ["--projection", "pca", "--dim", "8"], ["--projection", "pca"],
+     ["--order", "--patch", "8"], ["--order", "--size", "448"], ["--order", "--size", "192x320"],
+     ["--patch", "7"], ["--patch", "14"], ["--size", "96x64"], ["--order", "--patch", "32"],
+     ["--projection", "pca", "--dim", "768"], ["--patch", "224", "--projection", "pca"],
      ["--patch", "8"], ["--patch", "32"], ["--patch", "224"], ["--size", "448x224"],
      ["--size", "112x448"], ["--positions", "random"]],
     ids=" ".join,
@@ -451,8 +471,10 @@ def test_the_first_screen(
 ) -> None:
     """A hundred columns by forty rows are what a projector shows."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(images.sample().pixels).save("photo.jpg")
-    outcome = seqlab("patchify", *(["photo.jpg"] if own else []), *options, "--color", colour)
+    name = "a holiday photo with a name that says everything there is to say about it.png"
+    alpha = np.full((270, 360), 99, np.uint8)
+    Image.fromarray(np.dstack([images.sample().pixels, alpha]), "RGBA").save(name)
+    outcome = seqlab("patchify", *([name] if own else []), *options, "--color", colour)
     assert outcome.text.count("\n") <= 40
     for word in ("What does a transformer see of a picture?", "H×W×C", "(N+1)×D", "196×768"):
         assert word in outcome.text or (options and word == "196×768")
@@ -473,11 +495,170 @@ def test_the_picture_is_said_to_be_what_it_is(tmp_path: Path, seqlab: Run) -> No
 
 def test_the_screen_shows_the_file_and_its_tokens(seqlab: Run) -> None:
     """The strips follow the picture: other tokens, other strips."""
-    one = seqlab("patchify", "--color", "none").text
-    two = seqlab("patchify", "--color", "none", "--seed", "1").text
-    assert one != two
+    one, two = (
+        seqlab("patchify", "--color", "none", "--seed", seed).text.splitlines() for seed in "01"
+    )
+    assert sum(a != b for a, b in zip(one, two, strict=True)) > 9
     for label in ("[CLS]", "196", "E_pos of patch 103"):
-        assert label in one
+        assert label in "\n".join(one)
+
+
+def test_width_and_height_stand_in_the_flow_as_in_the_picture(seqlab: Run) -> None:
+    assert "224×448×3" in seqlab("patchify", "--size", "448x224").text
+
+
+def test_what_is_asked_of_the_reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+    read = images.read
+
+    def listen(path: str, enough: int | None) -> images.Photo:
+        asked.append(enough)
+        return read(path, enough)
+
+    monkeypatch.setattr(images, "read", listen)
+    Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
+    patchify.run(str(tmp_path / "a.png"), size="96x64", patch=32)
+    assert asked == [96]
+
+
+def test_thumbnails_are_their_patches(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (2, 3, 3), dtype=np.uint8)
+    Image.fromarray(colours.repeat(4, 0).repeat(4, 1)).save(tmp_path / "a.png")
+    result = patchify.run(str(tmp_path / "a.png"), size="own", patch=4)
+    shown = patchify._thumbnails(result, [1, 4, 6]).pixels
+    for row, i in enumerate((1, 4, 6)):
+        assert (shown[2 * row : 2 * row + 2] == colours.reshape(6, 3)[i - 1]).all()
+
+
+def test_strips_are_the_tokens_and_their_colours_fit_almost_all() -> None:
+    result = patchify.run()
+    group: Any = patchify._strips(result, 6)
+    strips = group.renderables[1].right
+    np.testing.assert_array_equal(strips.values[:5], result.embedded[:5])
+    assert np.isnan(strips.values[5]).all()
+    np.testing.assert_array_equal(strips.values[6], result.embedded[196])
+    assert (np.abs(result.embedded[1:]) <= strips.limits[1]).mean() == pytest.approx(0.98, abs=1e-3)
+
+
+def test_the_map_is_bright_where_positions_are_alike() -> None:
+    result = patchify.run()
+    pair: Any = patchify._alike(result)
+    brightness = pair.left.pixels.astype(float).sum(axis=2)
+    cosines = result.likeness.cosines
+    assert np.corrcoef(brightness.reshape(-1), cosines.reshape(-1))[0, 1] > 0.9
+    others = np.delete(cosines.reshape(-1), result.likeness.patch - 1)
+    assert f"cosine {others.min():.2f} dark to {others.max():.2f} bright" in pair.right.text
+    assert others.max() < 0.99
+
+
+def test_the_caption_of_positions_says_what_is_so(seqlab: Run) -> None:
+    def words(*options: str) -> str:
+        pair: Any = patchify._alike(patchify.run(**dict(zip(options[::2], options[1::2]))))  # type: ignore[arg-type]
+        return str((pair.right if hasattr(pair, "right") else pair).text)
+
+    assert "of its row and of its column" in words()
+    for dim in (1, 2):
+        pair: Any = patchify._alike(patchify.run(dim=dim))
+        assert f"of its row only: a width of {dim} has no room" in pair.right.text
+    grey: Any = patchify._alike(patchify.run(dim=1))
+    assert "Grey: all zeros" in grey.right.text and (grey.left.pixels[0] == images.PADDING).all()
+    zero: Any = patchify._alike(patchify.run(dim=1, at=1))
+    assert "E_pos of patch 1 has no cosine" in zero.text
+    assert "no other position" in words("size", "16")
+
+
+def test_a_row_of_zeros_has_no_cosine() -> None:
+    result = patchify.run(dim=1)
+    assert np.isnan(result.likeness.cosines[0]).all()
+    assert plain(result)["likeness"]["cosines"][0] == [None] * 14
+
+
+def test_the_costs_are_against_the_patch_in_use(seqlab: Run) -> None:
+    lines = seqlab("patchify").text.splitlines()
+    ends = {line.split(" × ")[0]: line.split()[-2] for line in lines if re.match("[0-9]+ × ", line)}
+    assert ends["8"] == "11" and ends["16"] == "1.0" and ends["32"] == "0.14"
+
+
+@pytest.mark.parametrize("options", [["--order"], ["--projection", "pca"], []])
+def test_every_screen_has_the_costs_and_the_convolution(seqlab: Run, options: list[str]) -> None:
+    text = seqlab("patchify", *options).text
+    for word in ("616,225", "38,809", "2,500", "is a convolution of kernel 16", "they differ by"):
+        assert word in text
+    assert ("(x₁ − m)E" in text) == ("pca" in options)
+
+
+def test_components_have_their_largest_weight_positive() -> None:
+    patches = np.random.default_rng(0).normal(size=(30, 12))
+    E = patchify._components(patches, 8)[0]
+    assert (E[np.abs(E).argmax(axis=0), np.arange(8)] > 0).all()
+
+
+def test_details_show_the_positions_and_then_the_sum() -> None:
+    result = patchify.run()
+    figures: list[Any] = [p for p in patchify._details(result) if hasattr(p, "values")]
+    np.testing.assert_array_equal(figures[0].values, result.pos[:12])
+    np.testing.assert_array_equal(figures[1].values, (result.embedded + result.pos)[:12])
+
+
+def test_the_rebuilt_picture_stands_beside_the_original() -> None:
+    result = patchify.run(projection="pca", dim=5)
+    assert result.rebuilt is not None
+    pair: Any = patchify._originals(result, result.rebuilt, 22)
+    np.testing.assert_array_equal(pair.left.pixels, result.pixels)
+    np.testing.assert_array_equal(pair.right.pixels, result.rebuilt.pixels)
+    assert pair.right.title.startswith("rebuilt from 5 of 768")
+    for dim in (2, 16):
+        kept = patchify.run(projection="pca", dim=dim)
+        assert kept.rebuilt is not None and kept.rebuilt.variance_kept is not None
+        assert (
+            f"keep {math.floor(100 * kept.rebuilt.variance_kept)} %" in patchify.takeaways(kept)[0]
+        )
+
+
+def test_the_patch_looked_at_has_a_frame() -> None:
+    result = patchify.run(at=40)
+    figures: list[Any] = [patchify._cut(result, 22), patchify._numbered(result, 28, False)]
+    assert [figure.highlight for figure in figures] == [40, 40]
+
+
+def test_how_it_was_fitted_stands_on_the_screen(tmp_path: Path, seqlab: Run) -> None:
+    Image.new("RGB", (64, 32)).save(tmp_path / "a.png")
+    assert "scaled to cover 224 × 224" in seqlab("patchify", str(tmp_path / "a.png")).text
+
+
+@pytest.mark.parametrize(
+    ("name", "spoilt", "failing"),
+    [
+        ("project", lambda q, x: x @ q.E, "patches × E"),
+        ("prepend_class", lambda q, y: np.concatenate([0 * q.cls[None], y]), "z₀"),
+    ],
+)  # fmt: skip
+def test_no_zero_hides_from_the_check(
+    monkeypatch: pytest.MonkeyPatch, name: str, spoilt: Any, failing: str
+) -> None:
+    monkeypatch.setattr(vit, name, spoilt)
+    failed = [check.name for check in patchify.check(dim=4) if not check.passed]
+    assert any(text.startswith(failing) for text in failed)
+
+
+def test_numbers_that_do_not_fit_are_said_not_to(seqlab: Run) -> None:
+    text = seqlab("patchify", "--order", "--patch", "8").text
+    assert "no room for the numbers: --detail --width 117 shows them" in text
+    assert text.count("\n") <= 40
+    wide = seqlab("patchify", "--order", "--patch", "8", "--detail", width=117).text
+    assert "no room" not in wide and set(re.findall("[0-9]+", wide)) >= set(map(str, range(1, 785)))
+    narrow = seqlab("patchify", "--order", "--patch", "8", "--detail", width=100).text
+    assert "no room for the numbers: --width 117 shows them" in narrow
+    tiny = seqlab("patchify", "--order", "--patch", "1", "--size", "100").text
+    assert "a larger --patch shows them" in tiny
+    assert "no room" not in seqlab("patchify", "--order").text
+
+
+def test_a_large_picture_is_convolved_in_part() -> None:
+    result = patchify.run(size="1024", dim=256)
+    assert 0 < result.convolved < result.tokens and result.convolved % 64 == 0
+    assert result.convolution < 1e-9
+    assert f"for the first {result.convolved:,} patches" in patchify.takeaways(result)[2]
 
 
 def test_progress_is_told() -> None:
