@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -9,10 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from rich.cells import cell_len
 
 from seqlab import cli
 from seqlab.locale import speak
+
+# No timed tests; and a run in CI draws the same examples each time, so that it says what changed.
+settings.register_profile("seqlab", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("seqlab")
 
 
 @dataclass(frozen=True)
