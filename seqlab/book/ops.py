@@ -99,7 +99,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
     library = _library(x)
     if library is not np:
         return library.softmax(x, axis)
-    e = np.exp(x - x.max(axis, keepdims=True))  # the largest exponent is 0: nothing overflows
+    with np.errstate(invalid="ignore"):  # nothing but -∞ has no softmax: NaN, as in torch
+        e = np.exp(x - x.max(axis, keepdims=True))  # the largest exponent is 0: nothing overflows
     return e / e.sum(axis, keepdims=True)
 
 
@@ -121,7 +122,10 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
 
 def where(condition: Array, x: Array, y: Array) -> Array:
     """Take x where the condition holds, y elsewhere; the three broadcast."""
-    return _library(condition).where(condition, x, y)
+    library = _library(x)
+    if library is not np:  # a mask made of positions is a NumPy array even then
+        condition = library.as_tensor(condition, device=x.device)
+    return library.where(condition, x, y)
 
 
 def concatenate(xs: Sequence[Array], axis: int = -1) -> Array:

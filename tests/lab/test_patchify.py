@@ -1,4 +1,4 @@
-"""patchify: the numbers of the issue, exactness against torch, and sentences that can turn."""
+"""patchify: the numbers of the papers, exactness against torch, and sentences that can turn."""
 
 import dataclasses
 import itertools

@@ -1,0 +1,101 @@
+"""Attention: look back at everything, and weigh it (Bahdanau et al. 2015; Vaswani et al. 2017).
+
+    Attention(Q, K, V) = softmax(Q Kᵀ / √d) V        (Vaswani et al. 2017, eq. 1)
+
+Shapes: queries (..., t, d), keys and values (..., s, d). A mask is True where a query may look, and
+has the shape of the weights, (..., t, s), or one that broadcasts to it. Every function returns the
+weights too, for they are what one wants to see.
+"""
+
+import math
+from typing import NamedTuple
+
+from einops import rearrange
+
+from seqlab.book.ops import Array, Generator, arange, softmax, tanh, where, zeros
+
+
+class MultiHead(NamedTuple):
+    """The parameters of multi-head attention; the heads lie side by side in the columns."""
+
+    W_q: Array  # (d, d)
+    W_k: Array  # (d, d)
+    W_v: Array  # (d, d)
+    W_o: Array  # (d, d)
+    b_q: Array  # (d,), which the paper does not have, but BERT, GPT-2 and ViT do
+    b_k: Array  # (d,)
+    b_v: Array  # (d,)
+    b_o: Array  # (d,)
+
+
+class Additive(NamedTuple):
+    """The parameters of additive attention."""
+
+    W: Array  # (d, d), for the query
+    U: Array  # (d, d), for the keys
+    v: Array  # (d,)
+
+
+def init(rng: Generator, d: int) -> MultiHead:
+    """Weights from U(-√(3/d), √(3/d)), of variance 1 / fan-in; no biases."""
+    k = math.sqrt(3 / d)
+    weights = [rng.uniform(-k, k, (d, d)) for _ in range(4)]
+    return MultiHead(*weights, *(zeros((d,), like=weights[0]) for _ in range(4)))
+
+
+def causal_mask(t: int) -> Array:
+    """True where the key is not later than the query: (t, t), a NumPy array."""
+    return arange(t)[:, None] >= arange(t)[None, :]
+
+
+def attend(scores: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """softmax(scores) v and the weights; scores (..., t, s), v (..., s, d) -> (..., t, d).
+
+    A score of minus infinity gives weight 0 exactly. A query that may look nowhere gets NaN: it has
+    no answer.
+    """
+    if mask is not None:
+        scores = where(mask, scores, -math.inf)
+    weights = softmax(scores)
+    return weights @ v, weights
+
+
+def dot_product(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """Scaled dot-product attention (Vaswani et al. 2017, eq. 1).
+
+    q·k has variance d where q and k have variance 1 each (footnote 4): hence the √d.
+    """
+    return attend(q @ k.mT / math.sqrt(q.shape[-1]), v, mask)
+
+
+def additive(
+    p: Additive, q: Array, k: Array, v: Array, mask: Array | None = None
+) -> tuple[Array, Array]:
+    """Scores vᵀ tanh(W q + U k) (Bahdanau et al. 2015, appendix A.1.2); shapes as above."""
+    scores = tanh((q @ p.W)[..., :, None, :] + (k @ p.U)[..., None, :, :]) @ p.v
+    return attend(scores, v, mask)
+
+
+def split_heads(x: Array, h: int) -> Array:
+    """(..., t, h d) -> (..., h, t, d): each head gets its own columns."""
+    return rearrange(x, "... t (h d) -> ... h t d", h=h)
+
+
+def join_heads(x: Array) -> Array:
+    """The inverse: (..., h, t, d) -> (..., t, h d)."""
+    return rearrange(x, "... h t d -> ... t (h d)")
+
+
+def multi_head(
+    p: MultiHead, x: Array, source: Array, h: int, mask: Array | None = None
+) -> tuple[Array, Array]:
+    """[head_1; ...; head_h] W_o (Vaswani et al. 2017, §3.2.2), and the weights (..., h, t, s).
+
+    x (..., t, d) asks, source (..., s, d) answers; self-attention is x is source. The scale is that
+    of a head's width, not of d. The mask, (..., t, s), is that of all heads.
+    """
+    q = split_heads(x @ p.W_q + p.b_q, h)
+    k = split_heads(source @ p.W_k + p.b_k, h)
+    v = split_heads(source @ p.W_v + p.b_v, h)
+    heads, weights = dot_product(q, k, v, None if mask is None else mask[..., None, :, :])
+    return join_heads(heads) @ p.W_o + p.b_o, weights
