@@ -11,13 +11,12 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.style import Style
 
-from seqlab.figures import palette
+from seqlab.figures import glyphs, palette
 from seqlab.figures.canvas import Canvas, Inks
 from seqlab.locale import _
 
 Bytes = NDArray[np.uint8]
 
-_SHADES, _SHADES_ASCII = " ░▒▓█", " .:-=+*#%@"
 _LARGEST_SIDE = 1024  # beyond it pixels are skipped: no screen shows them
 _ENLARGE = 8  # a pixel is drawn at most this wide, so that one pixel does not fill the screen
 
@@ -219,7 +218,7 @@ class _Drawing:
         luminance = pixels @ (0.2126, 0.7152, 0.0722) / 256
         if palette.ground(self.console) == "light":
             luminance = 0.999 - luminance
-        shades = _SHADES_ASCII if self.canvas.ascii_only else _SHADES
+        shades = glyphs.SHADES_ASCII if self.canvas.ascii_only else glyphs.SHADES
         level = (luminance * len(shades)).astype(int)
         for y, x in zip(*np.nonzero(drawn)):
             at = self.layout.left + int(x), self.top + int(y)

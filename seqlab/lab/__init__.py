@@ -19,13 +19,17 @@ import numbers
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.jupyter import JupyterMixin
 
 from seqlab.locale import N_, _
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help=N_("Seed of everything drawn at random."))]
 
@@ -92,3 +96,11 @@ def require(value: float, name: str, low: float, high: float | None = None) -> N
         pattern = _("a number from {low} to {high}") if high is not None else _("at least {low}")
         limits = pattern.format(low=f"{low:g}", high="" if high is None else f"{high:g}")
         raise BadInput(wrong, limits)
+
+
+def fitted_slope(values: "NDArray[np.float64]") -> float:
+    """The least-squares slope of `values`, two at least, over 0, 1, 2, ...: the change per step."""
+    import numpy as np  # here, for the help must not wait for it
+
+    k = np.arange(len(values)) - (len(values) - 1) / 2
+    return float((k * (values - values.mean())).sum() / (k * k).sum())

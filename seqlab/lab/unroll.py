@@ -27,7 +27,7 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
+from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, fitted_slope, require
 from seqlab.locale import N_, _, ngettext
 
 Floats = NDArray[np.float64]
@@ -364,8 +364,7 @@ def _memory(cell: str, distance: Floats, change: int) -> Memory:
     fitted = np.log(share[: small[0] if small.size else len(share)])
     rate = None
     if len(fitted) > 1:
-        k = np.arange(len(fitted)) - (len(fitted) - 1) / 2
-        rate = math.exp((k * (fitted - fitted.mean())).sum() / (k * k).sum())
+        rate = math.exp(fitted_slope(fitted))
     elif len(share) > 1:
         rate = 0.0  # gone in one step
     half_life = None

@@ -22,7 +22,7 @@ from seqlab.figures.glyphs import number, power
 from seqlab.figures.panels import Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
+from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, fitted_slope, require
 from seqlab.locale import N_, _, ngettext
 
 Floats = NDArray[np.float64]
@@ -500,8 +500,7 @@ def _fit(logs: Floats) -> float:
     """The factor per step: 10 to the slope of the least-squares line; 0 where the gradient died."""
     if np.isneginf(logs).any():
         return 0.0
-    k = np.arange(len(logs)) - (len(logs) - 1) / 2
-    return float(10.0 ** ((k * (logs - logs.mean())).sum() / (k * k).sum()))
+    return float(10.0 ** fitted_slope(logs))
 
 
 def _reach(logs: Floats, rate: float) -> float | None:
