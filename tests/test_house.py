@@ -46,7 +46,7 @@ def top(names: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("path", rooms("book"), ids=lambda p: p.stem)
 def test_a_page_imports_its_equations_only(path: Path) -> None:
-    allowed = {"einops", "math", "typing", "seqlab"}
+    allowed = {"einops", "math", "typing", "collections", "seqlab"}
     if path.stem == "ops":
         allowed |= {"numpy", "sys", "collections", "functools"}
     names = imports(path)

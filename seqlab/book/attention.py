@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from einops import rearrange
 
-from seqlab.book.ops import Array, Generator, arange, softmax, tanh, where, zeros
+from seqlab.book.ops import Array, Generator, Verb, arange, cast, softmax, tanh, where, zeros
 
 
 class MultiHead(NamedTuple):
@@ -60,12 +60,17 @@ def attend(scores: Array, v: Array, mask: Array | None = None) -> tuple[Array, A
     return weights @ v, weights
 
 
-def dot_product(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
-    """Scaled dot-product attention (Vaswani et al. 2017, eq. 1).
+def scores(q: Array, k: Array) -> Array:
+    """Q Kᵀ / √d; (..., t, d), (..., s, d) -> (..., t, s).
 
     q·k has variance d where q and k have variance 1 each (footnote 4): hence the √d.
     """
-    return attend(q @ k.mT / math.sqrt(q.shape[-1]), v, mask)
+    return q / math.sqrt(q.shape[-1]) @ k.mT  # dividing the smaller of the two arrays
+
+
+def dot_product(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """Scaled dot-product attention (Vaswani et al. 2017, eq. 1)."""
+    return attend(scores(q, k), v, mask)
 
 
 def additive(
@@ -86,16 +91,34 @@ def join_heads(x: Array) -> Array:
     return rearrange(x, "... h t d -> ... t (h d)")
 
 
+def project(p: MultiHead, x: Array, source: Array, h: int) -> tuple[Array, Array, Array]:
+    """Queries of x (..., t, d), keys and values of source (..., s, d), each (..., h, t or s, d)."""
+    q = split_heads(x @ p.W_q + p.b_q, h)
+    k = split_heads(source @ p.W_k + p.b_k, h)
+    v = split_heads(source @ p.W_v + p.b_v, h)
+    return q, k, v
+
+
 def multi_head(
-    p: MultiHead, x: Array, source: Array, h: int, mask: Array | None = None
+    p: MultiHead,
+    x: Array,
+    source: Array,
+    h: int,
+    mask: Array | None = None,
+    rotate: Verb | None = None,
+    bias: Array | None = None,
 ) -> tuple[Array, Array]:
     """[head_1; ...; head_h] W_o (Vaswani et al. 2017, §3.2.2), and the weights (..., h, t, s).
 
     x (..., t, d) asks, source (..., s, d) answers; self-attention is x is source. The scale is that
-    of a head's width, not of d. The mask, (..., t, s), is that of all heads.
+    of a head's width, not of d. The mask, (..., t, s), is that of all heads. `rotate` turns queries
+    and keys by their positions, `bias`, (h, t, s), is added to the scores: see positions.py.
     """
-    q = split_heads(x @ p.W_q + p.b_q, h)
-    k = split_heads(source @ p.W_k + p.b_k, h)
-    v = split_heads(source @ p.W_v + p.b_v, h)
-    heads, weights = dot_product(q, k, v, None if mask is None else mask[..., None, :, :])
+    q, k, v = project(p, x, source, h)
+    if rotate is not None:
+        q, k = rotate(q), rotate(k)
+    a = scores(q, k)
+    if bias is not None:
+        a = a + cast(bias, like=a)
+    heads, weights = attend(a, v, None if mask is None else mask[..., None, :, :])
     return join_heads(heads) @ p.W_o + p.b_o, weights

@@ -46,6 +46,12 @@ def cos(x: Array) -> Array:
     return _library(x).cos(x)
 
 
+def relu(x: Array) -> Array:
+    """max(x, 0); x of any shape."""
+    library = _library(x)
+    return library.relu(x) if library is not np else np.maximum(x, 0)
+
+
 def sigmoid(x: Array) -> Array:
     """σ(x) = 1 / (1 + e⁻ˣ); x of any shape."""
     library = _library(x)
@@ -165,3 +171,11 @@ def zeros(shape: Sequence[int], like: Array) -> Array:
 def arange(n: int) -> Array:
     """0, 1, ..., n - 1 as a NumPy array: nothing here says that it should be another's."""
     return np.arange(n)
+
+
+def cast(x: Array, like: Array) -> Array:
+    """x, a NumPy array, in the library, dtype and device of `like`."""
+    library = _library(like)
+    if library is not np:
+        return library.as_tensor(x, dtype=like.dtype, device=like.device)
+    return x.astype(like.dtype, copy=False)
