@@ -8,11 +8,11 @@ here and written into its card; nothing is written before the training has ended
 """
 
 import argparse
+import itertools
 import json
 import lzma
 import math
 import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -139,7 +139,7 @@ def measure(p: GPT, text: np.ndarray, rng: np.random.Generator) -> Measured:
     t = LONGEST
     windows = text[: len(text) // (t - 1) * (t - 1)].reshape(-1, t - 1)
     windows = np.concatenate([np.full((len(windows), 1), START), windows], axis=1)
-    losses, shares = [], []
+    losses = []
     for part in np.array_split(windows, math.ceil(len(windows) / 6)):
         tokens = torch.from_numpy(part).to(device)
         trace = gpt.read(p, tokens[:, :-1], STYLE)
@@ -149,7 +149,7 @@ def measure(p: GPT, text: np.ndarray, rng: np.random.Generator) -> Measured:
     losses_at = np.concatenate(losses).mean(0)
     edges = [0, *(2**k for k in range(3, 10))]
     by_position = [
-        float(losses_at[a:b].mean()) for a, b in zip(edges[:-1], edges[1:]) if a < len(losses_at)
+        float(losses_at[a:b].mean()) for a, b in itertools.pairwise(edges) if a < len(losses_at)
     ]
 
     previous = torch.stack([w.diagonal(-1, -2, -1).mean((0, 2)) for w in trace.weights])

@@ -36,12 +36,15 @@ def init(rng: Generator, v: int, d: int, m: int, layers: int, longest: int | Non
     return GPT(embed, pos, blocks, transformer.init_norm(d, like=embed))
 
 
+def embed(p: GPT, tokens: Array) -> Array:
+    """E[tokens] + P; numbers (..., t) -> (..., t, d)."""
+    x = p.embed[tokens]
+    return x if p.pos is None else x + p.pos[: x.shape[-2]]
+
+
 def read(p: GPT, tokens: Array, style: Style) -> Trace:
     """Token numbers (..., t) -> the states (..., t, d) and weights of all layers."""
-    x = p.embed[tokens]
-    if p.pos is not None:
-        x = x + p.pos[: x.shape[-2]]
-    return transformer.encode(p.blocks, x, style, causal_mask(x.shape[-2]))
+    return transformer.encode(p.blocks, embed(p, tokens), style, causal_mask(tokens.shape[-1]))
 
 
 def logits(p: GPT, x: Array, style: Style) -> Array:

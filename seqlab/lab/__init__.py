@@ -19,7 +19,7 @@ import numbers
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help=N_("Seed of everything drawn at random."))]
+
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(
+        "--device", help=N_("Where to train; auto takes a GPU of CUDA where there is one.")
+    ),
+]
 
 Watch = Callable[[float, str], None]
 """Told the share that is done, from 0 to 1, and what is being done."""
