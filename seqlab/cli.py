@@ -201,7 +201,7 @@ def _run(
     if values["check"] and not hasattr(module, "check"):
         raise BadInput("--check", _("an experiment that has an oracle"), "--help")
     takes_watch = "watch" in inspect.signature(module.run).parameters
-    with emit.progress() as watch:
+    with emit.progress(look=look) as watch:
         result = module.run(**options, **({"watch": watch} if takes_watch else {}))
         checks = module.check(**options) if values["check"] else []
     report = emit.Report(

@@ -13,11 +13,12 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
@@ -173,7 +174,7 @@ def screen(stream: TextIO, look: Look, environment: Mapping[str, str] = os.envir
         seven_bit=seven_bit,
         file=stream,
         color_system=system,
-        force_terminal=system is not None,
+        force_terminal=terminal or system is not None,  # what has no colours can have progress
         no_color=system is None,
         theme=palette.theme(look.theme),
         width=width,
@@ -385,19 +386,36 @@ _SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"
 
 
 @contextlib.contextmanager
-def progress(stream: TextIO | None = None, patience: float = 0.7) -> Iterator[Watch]:
-    """A progress bar on a terminal, once the work has taken longer than `patience` seconds."""
+def progress(
+    stream: TextIO | None = None, patience: float = 0.7, look: Look | None = None
+) -> Iterator[Watch]:
+    """A progress bar on a terminal, once the work has taken longer than `patience` seconds.
+
+    Where the work shows a view of itself, the view stands above the bar. All of it is gone when
+    the work is done.
+    """
     stream = stream or sys.stderr
     if not stream.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda done, doing: None
+        yield lambda done, doing, view=None: None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    bar = Progress(
+    console = screen(stream, look or Look())
+    with contextlib.suppress(OSError):  # lines longer than the terminal's could not be taken back
+        console.width = min(console.width, os.get_terminal_size(stream.fileno()).columns)
+    scene = _Scene(console)
+
+    class Bar(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            yield scene
+            yield from super().get_renderables()
+
+    bar = Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeRemainingColumn(),
-        console=screen(stream, Look()),
+        console=console,
+        refresh_per_second=5,  # a large view flickers if it is drawn more often
         transient=True,
     )
     task = bar.add_task("", total=1.0)
@@ -405,8 +423,10 @@ def progress(stream: TextIO | None = None, patience: float = 0.7) -> Iterator[Wa
     late.daemon = True
     late.start()
 
-    def watch(done: float, doing: str) -> None:
+    def watch(done: float, doing: str, view: Callable[[], RenderableType] | None = None, /) -> None:
         bar.update(task, completed=done, description=glyphs.clean(doing))
+        if view is not None and bar.live.is_started:
+            scene.draw(view)
 
     try:
         yield watch
@@ -414,6 +434,35 @@ def progress(stream: TextIO | None = None, patience: float = 0.7) -> Iterator[Wa
         late.cancel()
         late.join()
         bar.stop()
+
+
+class _Scene:
+    """The view above a progress bar: drawn by the work's own thread, now and then, and kept.
+
+    The bar is drawn several times a second by a thread of its own, which must neither find half a
+    figure nor draw one again and again.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.lines: list[list[Segment]] = []
+        self.shown: object = None
+        self.next = 0.0  # when the clock says so it may be drawn again
+
+    def draw(self, view: Callable[[], RenderableType]) -> None:
+        """Draw a view that is new, unless the last one has not been seen for long enough."""
+        start = time.monotonic()
+        if view is self.shown or start < self.next:
+            return
+        lines = self.console.render_lines(view(), pad=False)
+        self.lines = [list(_fresh(line)) for line in lines[: max(0, self.console.height - 2)]]
+        self.shown, now = view, time.monotonic()
+        self.next = now + max(0.1, 9 * (now - start))  # a tenth of the time goes into drawing
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.lines:
+            yield from line
+            yield Segment.line()
 
 
 def error(message: str, stream: TextIO | None = None) -> None:

@@ -8,7 +8,7 @@ Everything random is drawn by the caller, from NumPy's generator: the same seed 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -39,18 +39,56 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def trainable(tree: T, device: torch.device | str = "cpu") -> T:
-    """The same tree as float32 tensors that collect gradients."""
+def trainable(tree: T, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> T:
+    """The same tree as tensors that collect gradients."""
 
     def leaf(x: Any) -> torch.Tensor:
-        return torch.tensor(x, dtype=torch.float32, device=device, requires_grad=True)
+        return torch.tensor(x, dtype=dtype, device=device, requires_grad=True)
 
     return trees.convert(leaf, tree)
 
 
 def trained(tree: T) -> T:
-    """The same tree as NumPy arrays again, detached and on the CPU."""
-    return trees.convert(lambda x: x.detach().cpu().numpy(), tree)
+    """The same tree as NumPy arrays again: copies, which further training does not change."""
+    return trees.convert(lambda x: x.detach().cpu().numpy().copy(), tree)
+
+
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+
+        m ← β₁ m + (1 - β₁) g        v ← β₂ v + (1 - β₂) g²
+        x ← x - η (m̂ / (√v̂ + ε) + λ x)        m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
+
+    Matrices decay; biases and norms do not. It does what torch.optim.AdamW does, which would load
+    torch's compiler at its first step: longer than some experiments take.
+    """
+
+    def __init__(
+        self,
+        tensors: Sequence[torch.Tensor],
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        self.tensors, self.betas = list(tensors), betas
+        self.weight_decay, self.eps, self.t = weight_decay, eps, 0
+        self.m = [torch.zeros_like(x) for x in self.tensors]
+        self.v = [torch.zeros_like(x) for x in self.tensors]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """One update with the gradients that the tensors hold; those without one stay."""
+        self.t += 1
+        b1, b2 = self.betas
+        for x, m, v in zip(self.tensors, self.m, self.v):
+            if x.grad is None:
+                continue
+            if x.ndim > 1:
+                x.mul_(1 - lr * self.weight_decay)
+            m.lerp_(x.grad, 1 - b1)
+            v.mul_(b2).addcmul_(x.grad, x.grad, value=1 - b2)
+            root = (v / (1 - b2**self.t)).sqrt_().add_(self.eps)
+            x.addcdiv_(m, root, value=-lr / (1 - b1**self.t))
 
 
 def fit(
@@ -67,30 +105,23 @@ def fit(
 ) -> Iterator[tuple[int, float]]:
     """Minimise loss(step), a scalar that depends on the tree's tensors; yields (step, its value).
 
-    AdamW (Loshchilov & Hutter 2019), which is Adam where weight_decay is 0; matrices decay, biases
-    and norms do not. The rate rises linearly over `warmup` steps, then stays or falls to 0 along a
-    cosine. Gradients whose norm exceeds `clip` are scaled down to it (Pascanu et al. 2013). What is
-    yielded at `step` is the loss before that step's update, which has happened by then.
+    By :class:`AdamW`, which is Adam where weight_decay is 0. The rate rises linearly over `warmup`
+    steps, then stays or falls to 0 along a cosine. Gradients whose norm exceeds `clip` are scaled
+    down to it (Pascanu et al. 2013). What is yielded at `step` is the loss before that step's
+    update, which has happened by then.
     """
     tensors = [x for _, x in trees.leaves(tree)]
-    decays = [x for x in tensors if x.ndim > 1]
-    others = [x for x in tensors if x.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decays, "weight_decay": weight_decay},
-        {"params": others},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=lr, betas=betas, weight_decay=0.0)
+    optimiser = AdamW(tensors, betas, weight_decay)
     for step in range(steps):
         rate = lr * min(1.0, (step + 1) / warmup) if warmup else lr
         if schedule == "cosine":
             done = max(0, step - warmup) / max(1, steps - warmup)
             rate *= (1 + math.cos(math.pi * done)) / 2
-        for group in optimiser.param_groups:
-            group["lr"] = rate
         value = loss(step)
-        optimiser.zero_grad(set_to_none=True)
+        for x in tensors:
+            x.grad = None
         value.backward()  # type: ignore[no-untyped-call]
         if clip is not None:
             torch.nn.utils.clip_grad_norm_(tensors, clip)
-        optimiser.step()
+        optimiser.step(rate)
         yield step, float(value.detach())

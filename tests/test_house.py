@@ -66,7 +66,8 @@ def test_a_figure_knows_no_experiment(path: Path) -> None:
 @pytest.mark.parametrize("path", rooms("lab"), ids=lambda p: p.stem)
 def test_an_experiment_computes_and_draws_but_writes_nothing(path: Path) -> None:
     names = imports(path)
-    rooms_known = ("book", "figures", "tasks", "train", "images", "locale", "lab", "checkpoints")
+    rooms_known = ("book", "figures", "lab", "locale", "images", "tasks", "train", "trees")
+    rooms_known += ("checkpoints",)
     known = tuple(f"seqlab.{room}" for room in rooms_known)
     assert all(n == "seqlab" or n.startswith(known) for n in names if n.startswith("seqlab"))
     others = {f"seqlab.lab.{name}" for name in EXPERIMENTS if name != path.stem}

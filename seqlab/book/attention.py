@@ -8,11 +8,23 @@ weights too, for they are what one wants to see.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from einops import rearrange
 
-from seqlab.book.ops import Array, Generator, Verb, arange, cast, softmax, tanh, where, zeros
+from seqlab.book.ops import (
+    Array,
+    Generator,
+    Verb,
+    arange,
+    cast,
+    identity,
+    softmax,
+    tanh,
+    where,
+    zeros,
+)
 
 
 class MultiHead(NamedTuple):
@@ -122,3 +134,18 @@ def multi_head(
         a = a + cast(bias, like=a)
     heads, weights = attend(a, v, None if mask is None else mask[..., None, :, :])
     return join_heads(heads) @ p.W_o + p.b_o, weights
+
+
+def rollout(weights: Sequence[Array]) -> Array:
+    """How much of each input token is in each output: attention through all layers.
+
+    R = A_L ... A_1 with A_l = (W_l + 1) / 2, W_l the mean of the layer's heads, 1 for the residual
+    connection (Abnar & Zuidema 2020, eq. 1). Weights (..., h, t, t) of each layer, the lowest
+    first -> (..., t, t), rows of sum 1.
+    """
+    R = None
+    for layer in weights:
+        mean = layer.mean(-3)
+        A = (mean + cast(identity(mean.shape[-1]), like=mean)) / 2
+        R = A if R is None else A @ R
+    return R

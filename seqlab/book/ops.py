@@ -173,6 +173,11 @@ def arange(n: int) -> Array:
     return np.arange(n)
 
 
+def identity(n: int) -> Array:
+    """The n × n identity matrix, as a NumPy array."""
+    return np.eye(n)
+
+
 def cast(x: Array, like: Array) -> Array:
     """x, a NumPy array, in the library, dtype and device of `like`."""
     library = _library(like)

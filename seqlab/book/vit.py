@@ -1,8 +1,10 @@
 """The Vision Transformer (Dosovitskiy et al. 2020).
 
-An image is a sequence of patches (eq. 1):
+An image is a sequence of patches, and a Transformer's encoder reads it:
 
-    z_0 = [x_class; x_1 E; x_2 E; ...; x_n E] + E_pos
+    z_0 = [x_class; x_1 E; x_2 E; ...; x_n E] + E_pos        (eq. 1)
+    z_l = block_l(z_{l-1}), pre-norm                         (eq. 2 and 3)
+    y   = LN(z_L^0), of the class token                      (eq. 4)
 """
 
 import math
@@ -10,7 +12,9 @@ from typing import NamedTuple
 
 from einops import rearrange
 
+from seqlab.book import transformer
 from seqlab.book.ops import Array, Generator, broadcast_to, concatenate, zeros
+from seqlab.book.transformer import Block, Norm, Style, Trace
 
 
 class Embedding(NamedTuple):
@@ -20,6 +24,21 @@ class Embedding(NamedTuple):
     b: Array  # (d,), not in the paper's equation but in its code
     cls: Array  # (d,)
     pos: Array  # (n + 1, d)
+
+
+class ViT(NamedTuple):
+    """The parameters."""
+
+    embedding: Embedding
+    blocks: tuple[Block, ...]
+    norm: Norm
+
+
+class Head(NamedTuple):
+    """The parameters of a classifier of k classes."""
+
+    W: Array  # (d, k)
+    b: Array  # (k,)
 
 
 def init(rng: Generator, c: int, p: int, n: int, d: int) -> Embedding:
@@ -63,3 +82,18 @@ def prepend_class(q: Embedding, x: Array) -> Array:
 def embed(q: Embedding, patches: Array) -> Array:
     """z_0 = [x_class; x_1 E; ...; x_n E] + E_pos (eq. 1); (..., n, c p p) -> (..., n + 1, d)."""
     return prepend_class(q, project(q, patches)) + q.pos
+
+
+def read(q: ViT, patches: Array, style: Style) -> Trace:
+    """Patches (..., n, c p p) -> the states (..., n + 1, d) and weights of all layers."""
+    return transformer.encode(q.blocks, embed(q.embedding, patches), style)
+
+
+def represent(q: ViT, x: Array, style: Style) -> Array:
+    """The picture in one vector, LN(z_L^0) (eq. 4); the last state (..., n + 1, d) -> (..., d)."""
+    return transformer.norm(q.norm, x[..., 0, :], style)
+
+
+def classify(q: Head, y: Array) -> Array:
+    """Scores of the classes, y W + b; (..., d) -> (..., k)."""
+    return y @ q.W + q.b

@@ -168,7 +168,10 @@ class Heatmap:
 
 
 class _ColumnLabels:
-    """The labels above columns of `cell` columns each: in one line if they fit, else top-down."""
+    """The labels above columns of `cell` columns each.
+
+    In one line if they fit; in two, every other one raised, if that gives them room; else top-down.
+    """
 
     def __init__(self, texts: Sequence[str], cell: int, plain: bool) -> None:
         self.texts, self.cell = texts, cell
@@ -178,7 +181,10 @@ class _ColumnLabels:
         widest = max(map(cell_len, texts), default=0)
         # Neighbours need a space between them, unless each is a single character.
         self.flat = widest < cell or (longest <= 1 and widest <= cell)
-        self.height = 0 if not longest else 1 if self.flat else min(longest, _LONGEST_COLUMN_LABEL)
+        # Top-down shows nine characters: two cells that hold as many do better.
+        self.raised = not self.flat and cell > 3 and 2 * cell > min(widest, _LONGEST_COLUMN_LABEL)
+        top_down = min(longest, _LONGEST_COLUMN_LABEL)
+        self.height = 0 if not longest else 1 if self.flat else 2 if self.raised else top_down
         more = ":" if plain else "…"
         self.stacks = [  # the end often says more than the middle: layer 11, layer 12
             stack if len(stack) <= self.height else [*stack[: self.height - 3], more, *stack[-2:]]
@@ -191,6 +197,12 @@ class _ColumnLabels:
             for i, text in enumerate(self.texts):
                 x = left + i * self.cell
                 canvas.write(x, bottom - 1, text, style, width=self.cell, align="center")
+            return
+        if self.raised:
+            for i, text in enumerate(self.texts):
+                text = glyphs.shorten(text, 2 * self.cell - 1, canvas.ascii_only)
+                x = left + i * self.cell + (self.cell - cell_len(text)) // 2
+                canvas.write(max(left, x), bottom - 1 - i % 2, text, style)
             return
         step = 2 if self.wide and self.cell == 1 else 1  # wide ones in single columns: every other
         for i in range(0, len(self.stacks), step):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.color import Color
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.style import Style
 from rich.theme import Theme
 
@@ -82,6 +82,11 @@ def depth(console: Console) -> Depth:
         return "none"
     system = console.color_system
     return "truecolor" if system == "truecolor" else "256" if system == "256" else "16"
+
+
+def half_blocks(console: Console, options: ConsoleOptions) -> bool:
+    """Whether two colours fit into a cell; 16 colours cannot show a picture, shades can."""
+    return depth(console) in ("truecolor", "256") and not options.ascii_only
 
 
 def ink(key: str, index: int = 0) -> Ink:

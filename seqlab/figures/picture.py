@@ -63,12 +63,12 @@ class Picture:
         self.max_width, self.max_height = max(1, max_width), max(1, max_height)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        layout, _note = self._layout(options.max_width, _half_blocks(console, options))
+        layout, _note = self._layout(options.max_width, palette.half_blocks(console, options))
         width = min(options.max_width, max(16, layout.left + layout.width))
         return Measurement(min(16, width), width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
-        full, blocks = options.max_width, _half_blocks(console, options)
+        full, blocks = options.max_width, palette.half_blocks(console, options)
         muted = palette.style(console, "muted")
         if self.pixels.size == 0:
             canvas = Canvas.for_options(options, full, 1)
@@ -262,11 +262,6 @@ class _Drawing:
         middle = y + (self.layout.tile_height - self.layout.deep) / 2
         row = int(middle / self.layout.deep + 0.5)
         return self.layout.left + x + self.layout.tile_width // 2, self.top + row
-
-
-def _half_blocks(console: Console, options: ConsoleOptions) -> bool:
-    """Whether two colours fit into a cell; 16 colours cannot show a picture, shades can."""
-    return palette.depth(console) in ("truecolor", "256") and not options.ascii_only
 
 
 def _as_bytes(pixels: np.ndarray) -> Bytes:

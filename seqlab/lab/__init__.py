@@ -19,10 +19,10 @@ import numbers
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 
 import typer
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.jupyter import JupyterMixin
 
 from seqlab.locale import N_, _
@@ -40,8 +40,16 @@ Device = Annotated[
     ),
 ]
 
-Watch = Callable[[float, str], None]
-"""Told the share that is done, from 0 to 1, and what is being done."""
+
+class Watch(Protocol):
+    """Told the share that is done, from 0 to 1, what is being done, and what can be seen of it.
+
+    `view` makes the figure of the moment; it is called when it is drawn, which may be never.
+    """
+
+    def __call__(
+        self, done: float, doing: str, view: Callable[[], RenderableType] | None = None, /
+    ) -> None: ...
 
 
 class BadInput(ValueError):
