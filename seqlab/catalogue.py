@@ -28,6 +28,9 @@ STAGES = {
 EXPERIMENTS = (
     Experiment("unroll", 1, N_("one cell reads a text, with the same weights at every step")),
     Experiment("vanish", 1, N_("the gradient's norm dies, or explodes, on its way back in time")),
+    Experiment("attend", 2, N_("who looks at whom, in every head of a trained model")),
+    Experiment("position", 2, N_("which token came first? positions compared, and trained")),
+    Experiment("induct", 2, N_("an induction head forms: the network learns to copy")),
     Experiment("patchify", 3, N_("a picture becomes a sentence of patches")),
 )
 

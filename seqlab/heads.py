@@ -7,14 +7,14 @@ by its excess over that: (score - even) / (1 - even).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.locale import N_
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 PATTERNS = {
@@ -41,15 +41,17 @@ SHORT = {
 }
 """The same where there is little room."""
 
+FEWEST = 2  # queries with a target: one alone may be chance
 FITS = 0.3  # the excess from which a pattern names a head
 EVEN = 0.85  # the share of the largest entropy from which a head is broad
+_FULL = 1 - 1e-9  # an even score that high is 1 but for rounding: nothing can exceed it
 
 
 class Pattern(NamedTuple):
     """What a head does: the pattern's key, and its score.
 
     The score of "broad" is the entropy of the weights as a share of the largest possible; that of
-    "mixed" is the highest of those scores that did not suffice.
+    "mixed" is the score of the pattern that came nearest.
     """
 
     key: str
@@ -81,26 +83,27 @@ def targets(ids: Sequence[int], allowed: Bools) -> dict[str, Bools]:
 
 
 def scores(weights: Floats, ids: Sequence[int], allowed: Bools) -> dict[str, Floats | None]:
-    """The score of every pattern for weights (..., t, t): (...), or None where it has no target."""
+    """The score of every pattern for weights (..., t, t): (...), or None with too few targets."""
     found: dict[str, Floats | None] = {}
     for name, where in targets(ids, allowed).items():
         rows = where.any(-1)
-        found[name] = (weights * where).sum(-1)[..., rows].mean(-1) if rows.any() else None
+        enough = rows.sum() >= FEWEST
+        found[name] = (weights * where).sum(-1)[..., rows].mean(-1) if enough else None
     found["broad"] = _evenness(weights, allowed)
     return found
 
 
 def even(ids: Sequence[int], allowed: Bools) -> dict[str, float]:
     """The scores of a head that looks everywhere alike."""
-    flat = allowed / allowed.sum(-1, keepdims=True)
+    flat = allowed / np.maximum(allowed.sum(-1, keepdims=True), 1)  # a query may look nowhere
     return {name: float(x) for name, x in scores(flat, ids, allowed).items() if x is not None}
 
 
 def patterns(weights: Floats, ids: Sequence[int], allowed: Bools) -> list[list[Pattern]]:
     """What each head of weights (layers, h, t, t) does, by layer and head."""
     measured, blind = scores(weights, ids, allowed), even(ids, allowed)
-    names = [name for name, x in measured.items() if x is not None and blind[name] < 1]
-    pointed = [name for name in names if name != "broad"]
+    names = [name for name, x in measured.items() if x is not None]
+    pointed = [name for name in names if name != "broad" and blind[name] < _FULL]
     out = []
     for layer in range(weights.shape[0]):
         row = []
@@ -121,7 +124,7 @@ def _name(score: dict[str, float], excess: dict[str, float]) -> Pattern:
 
 
 def _evenness(weights: Floats, allowed: Bools) -> Floats | None:
-    """The entropy as a share of its maximum, over queries that have a choice; (..., t, t) -> (...)."""
+    """The entropy over its maximum, for queries that have a choice; (..., t, t) -> (...)."""
     choices = allowed.sum(-1)
     rows = choices > 1
     if not rows.any():

@@ -1,9 +1,9 @@
 """Who looks at whom? The attention weights of a trained model, on any sentence.
 
-Every head of every layer is measured: what it mostly looks at in this sentence, and on a standard
-probe of random tokens read twice (Olsson et al. 2022). One head is drawn large, and the row of one
-token can be worked out in full, from q·k to the weighted sum of values (Vaswani et al. 2017, eq. 1).
-A weight says where a head looks, not why the model answers as it does (Jain & Wallace 2019).
+Every head of every layer is measured: what it mostly looks at in this sentence, and on a probe of
+random tokens read twice (Olsson et al. 2022). One head is drawn large, and the row of one token can
+be worked out in full, from q·k to the weighted sum of values (Vaswani et al. 2017, eq. 1). A weight
+says where a head looks, not why the model answers (Jain & Wallace 2019).
 """
 
 import difflib
@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,20 +20,21 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 
-from seqlab import checkpoints, heads, images
+from seqlab import checkpoints, heads, images, models
 from seqlab.book import attention, transformer
 from seqlab.book.ops import softmax
 from seqlab.figures.bars import Bars
 from seqlab.figures.glyphs import number, shorten
 from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.multiples import Label, Multiples
-from seqlab.figures.panels import Beside, Panels
+from seqlab.figures.panels import Panels
 from seqlab.figures.picture import Picture
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.heads import Pattern
 from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
 from seqlab.locale import N_, _, ngettext
+from seqlab.tokens import Tokens
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -45,7 +47,6 @@ _WORDS = 16  # rows of the large picture; more with --detail
 _WORDS_DETAIL = 48
 _KEYS = 13  # rows of the worked example
 _LINES = 40  # of the first screen
-_VIEWS: dict[str, str] = {"average": "--average", "rollout": "--rollout"}
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ class Attend(Result):
     """The weights of all heads, [layer][head][query][key], rounded to 7 decimals.
 
     `causal` is the mask in force, `trained_causal` the one that the model was trained with.
-    `absent` are the patterns that have no target in this sentence. `compared` and `moved` are of the
-    second sentence.
+    `absent` are the patterns with too few targets in this sentence. `compared` and `moved` are of
+    the second sentence.
     """
 
     model: str
@@ -191,7 +192,9 @@ def run(
     *,
     model: Annotated[
         str,
-        typer.Option(help=N_("storyteller, untrained, a folder, or a name on the Hugging Face hub.")),
+        typer.Option(
+            help=N_("storyteller, untrained, a folder, or a name on the Hugging Face hub.")
+        ),
     ] = checkpoints.STORYTELLER,
     layer: Annotated[
         int | None, typer.Option(min=0, help=N_("The layer, from 0; by default the most telling."))
@@ -292,9 +295,9 @@ def run(
         head=chosen[1] if chosen is not None and view == "head" else None,
         sentence=reading.text(view, chosen, layer),
         tokens=reading.tokens.labels,
-        weights=np.round(reading.weights.astype(np.float64), _DECIMALS),
+        weights=_rounded(reading.weights),
         heads=found,
-        absent=[k for k, where in reading.targets.items() if not where.any()],
+        absent=sorted(set(reading.targets) - set(heads.even(reading.tokens.ids, reading.allowed))),
         row=None if token is None or chosen is None else _row(reading, *chosen, token),
         compared=compared,
         moved=moved,
@@ -356,9 +359,9 @@ class _Group(NamedTuple):
 class _Reading:
     """A sentence after the model has read it; weights (layers, h, t, t)."""
 
-    model: checkpoints.Model
+    model: models.Model
     sentence: str
-    tokens: checkpoints.Tokens
+    tokens: Tokens
     causal: bool
     allowed: Bools
     trace: transformer.Trace
@@ -376,17 +379,20 @@ class _Reading:
         else:
             assert chosen is not None
             matrix = self.weights[chosen]
-        return np.round(np.asarray(matrix, np.float64), _DECIMALS)
+        return _rounded(matrix)
 
     def text(self, view: View, chosen: tuple[int, int] | None, layer: int | None) -> Text:
         tokens = self.tokens
         return Text(
-            self.sentence, tokens.labels, tokens.pieces, tokens.words,
+            self.sentence,
+            tokens.labels,
+            tokens.pieces,
+            tokens.words,
             self.matrix(view, chosen, layer),
-        )  # fmt: skip
+        )
 
 
-def _read(model: checkpoints.Model, sentence: str, causal: bool | None) -> _Reading:
+def _read(model: models.Model, sentence: str, causal: bool | None) -> _Reading:
     """Let the model read, under its own mask or the one asked for."""
     tokens = checkpoints.tokenise(model, sentence)
     if all(tokens.special):
@@ -398,6 +404,10 @@ def _read(model: checkpoints.Model, sentence: str, causal: bool | None) -> _Read
     weights = np.stack(trace.weights)
     targets = heads.targets(tokens.ids, allowed)
     return _Reading(model, sentence, tokens, looks_back, allowed, trace, weights, targets)
+
+
+def _rounded(weights: Any) -> Floats:
+    return np.asarray(np.round(np.asarray(weights, np.float64), _DECIMALS), np.float64)
 
 
 def _heads(reading: _Reading) -> list[Head]:
@@ -413,14 +423,17 @@ def _heads(reading: _Reading) -> list[Head]:
     telling = _telling(reading)
     return [
         Head(
-            layer, head, *here[layer][head], telling=float(telling[layer, head]),
+            layer,
+            head,
+            *here[layer][head],
+            telling=float(telling[layer, head]),
             probe=None if there is None else there[layer][head],
         )
         for layer, head in np.ndindex(telling.shape)
-    ]  # fmt: skip
+    ]
 
 
-def _probe(model: checkpoints.Model) -> list[int] | None:
+def _probe(model: models.Model) -> list[int] | None:
     """Random tokens read twice, between the special ones: the same for every sentence and seed."""
     assert model.tokenizer is not None
     ends = checkpoints.tokenise(model, "").ids
@@ -440,7 +453,8 @@ def _content(reading: _Reading) -> Bools:
     t = len(word)
     real = word >= 0
     far = np.abs(word[:, None] - word[None, :]) > 1
-    return far & real[:, None] & real[None, :] & (np.arange(t) > 0) & reading.allowed
+    where = far & real[:, None] & real[None, :] & (np.arange(t) > 0) & reading.allowed
+    return np.asarray(where)
 
 
 def _telling(reading: _Reading) -> Floats:
@@ -450,9 +464,7 @@ def _telling(reading: _Reading) -> Floats:
     return np.asarray(largest[..., real].mean(-1), np.float64)
 
 
-def _candidates(
-    model: checkpoints.Model, layer: int | None, head: int | None
-) -> list[tuple[int, int]]:
+def _candidates(model: models.Model, layer: int | None, head: int | None) -> list[tuple[int, int]]:
     """The heads that the options leave to choose from."""
     layers, h = len(model.blocks), model.heads
     for name, value, size in (("layer", layer, layers), ("head", head, h)):
@@ -489,7 +501,7 @@ def _choose(
     return max(candidates, key=lambda at: (value[at], -at[0], -at[1]))
 
 
-def _token(tokens: checkpoints.Tokens, query: str) -> int:
+def _token(tokens: Tokens, query: str) -> int:
     """The token that `query` names: a word (its last piece), a piece or a special token."""
     named, _colon, nth = query.rpartition(":")
     which = int(nth) if _colon and nth.isascii() and nth.isdigit() and named else None
@@ -509,7 +521,7 @@ def _token(tokens: checkpoints.Tokens, query: str) -> int:
     raise BadInput(f"--query {query}", pattern.format(words=shown), f"--query {close[0]}")
 
 
-def _places(tokens: checkpoints.Tokens, wanted: str) -> list[int]:
+def _places(tokens: Tokens, wanted: str) -> list[int]:
     """Tokens that are called so, alone or as the end of their word."""
     groups = _groups(tokens.labels, tokens.words, pieces=False)
     ends = [after.start - 1 for after in groups[1:]] + [len(tokens.labels) - 1]
@@ -523,7 +535,7 @@ def _places(tokens: checkpoints.Tokens, wanted: str) -> list[int]:
 
 def _row(reading: _Reading, layer: int, head: int, token: int) -> Row:
     """The arithmetic of one row, from what the layer reads."""
-    q, k, v = _projected(reading, layer)
+    q, k, v = _projected(reading.model, reading.trace, layer)
     q, k, v = (np.asarray(a, np.float64) for a in (q[head, token], k[head], v[head]))
     allowed = reading.allowed[token]
     scores = k @ q
@@ -531,10 +543,10 @@ def _row(reading: _Reading, layer: int, head: int, token: int) -> Row:
     return Row(token, q, k, v, scores, allowed, weights, weights @ v)
 
 
-def _projected(reading: _Reading, layer: int) -> tuple[Any, Any, Any]:
+def _projected(model: models.Model, trace: transformer.Trace, layer: int) -> tuple[Any, Any, Any]:
     """Queries, keys and values (h, t, d) of a layer, turned by position where the model does so."""
-    style, p = reading.model.style, reading.model.blocks[layer]
-    x = reading.trace.states[layer]
+    style, p = model.style, model.blocks[layer]
+    x = trace.states[layer]
     if style.pre_norm:
         x = transformer.norm(p.norm_1, x, style)
     q, k, v = attention.project(p.attention, x, x, style.h)
@@ -568,7 +580,7 @@ def _pairs(one: _Reading, other: _Reading) -> list[_Pair]:
     groups = [_groups(r.tokens.labels, r.tokens.words, pieces=False) for r in (one, other)]
     words = [[g.label.casefold() for g in each] for each in groups]
     pairs = []
-    matcher = difflib.SequenceMatcher(None, *words, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, words[0], words[1], autojunk=False)
     for kind, i, i_end, j, j_end in matcher.get_opcodes():
         if kind == "equal" or (kind == "replace" and i_end - i == j_end - j):
             pairs += [_Pair(i + n, j + n, kind == "equal") for n in range(i_end - i)]
@@ -619,10 +631,11 @@ def _moved(
         links = [
             Link(
                 labels[p.first] if p.equal else f"{labels[p.first]}/{others[p.second]}",
-                float(first[i, p.first]), float(second[j, p.second]),
+                float(first[i, p.first]),
+                float(second[j, p.second]),
             )
             for p in pairs
-        ]  # fmt: skip
+        ]
         links.sort(key=lambda link: -abs(link.after - link.before))
         moved.append(Moved(labels[i], float(share[n]), links[:3]))
     return moved
@@ -631,9 +644,7 @@ def _moved(
 # Words
 
 
-def _groups(
-    labels: Sequence[str], words: Sequence[int | None], *, pieces: bool
-) -> list[_Group]:
+def _groups(labels: Sequence[str], words: Sequence[int | None], *, pieces: bool) -> list[_Group]:
     """Tokens joined to words, or each for itself."""
     groups: list[_Group] = []
     for i, (label, word) in enumerate(zip(labels, words)):
@@ -685,8 +696,8 @@ def _refuse_with_image(
             raise BadInput(wrong, _("a picture alone"), "--image FILE --model FOLDER")
 
 
-def _see(model: checkpoints.Model, path: Path, layer: int | None, head: int | None) -> Seen:
-    """Let a ViT look at a picture."""
+def _look(model: models.Model, path: Path) -> tuple[NDArray[np.uint8], transformer.Trace]:
+    """The picture as a ViT sees it, and what the ViT did."""
     camera = model.camera
     if camera is None:
         raise BadInput(
@@ -694,10 +705,17 @@ def _see(model: checkpoints.Model, path: Path, layer: int | None, head: int | No
             _("a model that reads pictures, of the type vit"),
             "--model google/vit-base-patch16-224",
         )
-    _candidates(model, layer, head)
     photo = images.read(path)
     pixels = images.fitted(photo.pixels, camera.rows, camera.columns, "crop")
-    trace = model.read(camera.patches(pixels))
+    return pixels, model.read(camera.patches(pixels))
+
+
+def _see(model: models.Model, path: Path, layer: int | None, head: int | None) -> Seen:
+    """Let a ViT look at a picture."""
+    pixels, trace = _look(model, path)
+    _candidates(model, layer, head)
+    camera = model.camera
+    assert camera is not None
     weights = np.stack(trace.weights).astype(np.float64)
     grid = camera.rows // camera.side, camera.columns // camera.side
     return Seen(
@@ -714,5 +732,678 @@ def _see(model: checkpoints.Model, path: Path, layer: int | None, head: int | No
     )
 
 
-def _classes(model: checkpoints.Model, x: Any) -> list[Next]:
-    return []
+def _classes(model: models.Model, x: Any) -> list[Next]:
+    """The likeliest classes of a picture, where the model has a classifier; x its last state."""
+    if model.classifier is None:
+        return []
+    p = softmax(model.classify(x).astype(np.float64))
+    best = np.argsort(-p, kind="stable")[:5].tolist()
+    names = model.labels or tuple(map(str, range(len(p))))
+    return [Next(names[i], float(p[i])) for i in best]
+
+
+# The oracle
+
+
+def check(
+    sentence: str | None = None,
+    *,
+    model: str = checkpoints.STORYTELLER,
+    layer: int | None = None,
+    head: int | None = None,
+    query: str | None = None,
+    compare: str | None = None,
+    causal: bool | None = None,
+    image: Path | None = None,
+    seed: int = 0,
+    **drawn: Any,
+) -> list[Check]:
+    """Weights and outputs of every head against torch's scaled_dot_product_attention, in float64.
+
+    The options that only say what is drawn make no difference.
+    """
+    import torch  # here, for without --check nothing needs it
+
+    loaded = checkpoints.load(model, None, seed)
+    if image is not None:
+        trace, allowed = _look(loaded, image)[1], None
+    else:
+        reading = _read(loaded, SENTENCE if sentence is None else sentence, causal)
+        trace, allowed = reading.trace, torch.from_numpy(reading.allowed)
+    weight, output = 0.0, 0.0
+    for i, ours in enumerate(trace.weights):
+        q, k, v = (
+            torch.from_numpy(np.asarray(a, np.float64)) for a in _projected(loaded, trace, i)
+        )
+
+        oracle = partial(torch.nn.functional.scaled_dot_product_attention, q, k, attn_mask=allowed)
+        every = torch.eye(k.shape[-2], dtype=torch.float64).expand(*k.shape[:-1], -1)
+        weight = float(np.maximum(weight, np.max(np.abs(oracle(every).numpy() - ours))))
+        difference = np.max(np.abs(oracle(v).numpy() - ours.astype(np.float64) @ v.numpy()))
+        output = float(np.maximum(output, difference / np.max(np.abs(v.numpy()))))
+    return [
+        Check(_("attention weights"), weight, 1e-5),
+        Check(_("outputs of the heads, relative"), output, 1e-5),
+    ]
+
+
+# Drawing
+
+
+def show(result: Attend | Seen, detail: bool = False) -> RenderableType:
+    """One head large, under it all heads small; or what was asked for instead."""
+    if isinstance(result, Seen):
+        return _show_picture(result, detail)
+    parts: list[RenderableType] = [Title(_("Who looks at whom?"), "softmax(Q Kᵀ / √d) V")]
+    used = 1 + 1 + 4 + 1  # title, footer, takeaways, caveat
+    if result.row is not None:
+        parts += [_caption(result), _worked(result, result.row, detail)]
+        used = _LINES  # no room for the others
+    elif result.compared is not None:
+        parts += [_caption(result), _both(result, detail), _moves(result, detail)]
+        used = _LINES
+    elif not result.overview:
+        picture, rows = _large(result, result.sentence, _WORDS_DETAIL if detail else _WORDS)
+        parts += [_caption(result), picture]
+        used += rows + 1
+    if result.next:
+        parts += [Title(_("What comes next?")), _foretold(result)]
+        used += 1 + len(result.next)
+    plain = result.row is None and result.compared is None
+    if plain or detail:
+        lines = (_LINES - used - 1) // max(1, result.shape[0]) - 1
+        parts.append(_small(result, 3 if detail else min(6 if result.overview else 3, lines)))
+    if detail:
+        parts.append(_table(result))
+    parts.append(Note(_caveat(result)))
+    return Group(*parts)
+
+
+def _caveat(result: Attend) -> str:
+    """What the labels mean, and what no weight says."""
+    text = _(
+        "Where a head looks is not why the model answers (Jain & Wallace 2019; but Wiegreffe "
+        "& Pinter 2019)."
+    )
+    starred = any(_label(result, h)[0].endswith("*") for h in result.heads)
+    shown = result.row is None and result.compared is None
+    return (_("* on random tokens read twice.") + " " + text) if starred and shown else text
+
+
+def _caption(result: Attend) -> Note:
+    layers, h = result.shape
+    where = _("{model}, {layers} layers × {heads} heads").format(
+        model=_named(result.model), layers=layers, heads=h
+    )
+    if result.view == "rollout":
+        return Note(f"{where} · " + _("rollout through all layers"))
+    if result.view == "average":
+        if result.layer is None:
+            return Note(f"{where} · " + _("mean of all heads"))
+        return Note(f"{where} · " + _("mean of layer {layer}").format(layer=result.layer))
+    assert result.layer is not None and result.head is not None
+    found = result.find(result.layer, result.head)
+    parts = [where, _("layer {layer} head {head}").format(layer=found.layer, head=found.head)]
+    parts.append(_("here: {pattern}").format(pattern=_pattern(found.pattern, found.score)))
+    if found.probe is not None:
+        parts.append(_("random tokens: {pattern}").format(pattern=_pattern(*found.probe)))
+    return Note(" · ".join(parts))
+
+
+def _named(model: str) -> str:
+    """A model's name, short: of a path its end says more."""
+    return model if len(model) <= 32 else "…" + model[-31:]
+
+
+def _pattern(key: str, score: float) -> str:
+    return _(heads.PATTERNS[key]) + ("" if key == "mixed" else f" {_share(score)}")
+
+
+def _share(value: float) -> str:
+    """A weight: .64, 1.0, .003."""
+    text = number(value)
+    return text.replace("0.", ".", 1) if 0 < value < 1 and text.startswith("0.") else text
+
+
+def _label(result: Attend, head: Head) -> Label:
+    """The pattern here; or on the probe, with a star, where this sentence has no target for it."""
+    if head.probe is not None and head.probe.key in result.absent:
+        return _(heads.SHORT[head.probe.key]) + "*", f"{head.probe.score:.2f}".lstrip("0")
+    score = "" if head.pattern == "mixed" else f"{head.score:.2f}".removeprefix("0")
+    return _(heads.SHORT[head.pattern]), score
+
+
+class _Words(NamedTuple):
+    """A matrix between words as it is drawn: labels and weights, NaN where no look is allowed."""
+
+    rows: list[str]
+    columns: list[str]
+    matrix: Floats
+    left_out: str
+
+
+def _words(result: Attend, text: Text, most: int) -> _Words:
+    """The words, or their last ones where they are too many: what went further is summed."""
+    groups = _groups(text.tokens, text.words, pieces=result.pieces)
+    matrix = _joined(text.matrix, groups)
+    t = np.arange(len(groups))
+    open_ = (t[:, None] >= t[None, :]) if result.causal else np.ones((len(t), len(t)), bool)
+    matrix = np.where(open_, matrix, np.nan)
+    kept = [i for i, group in enumerate(groups) if result.special or not group.special]
+    labels = [group.label for group in groups]
+    if len(kept) <= most:
+        names = [labels[i] for i in kept]
+        return _Words(names, names, matrix[np.ix_(kept, kept)], "")
+    rows = kept[-(most - 1) :]
+    others = np.nansum(matrix[np.ix_(rows, kept[: -(most - 1)])], axis=1, keepdims=True)
+    drawn = np.concatenate([others, matrix[np.ix_(rows, rows)]], axis=1)
+    note = _(
+        "The last {n} of {all} words; the first column is the sum of all before them "
+        "(--export weights.json has all)."
+    )
+    return _Words(
+        [labels[i] for i in rows],
+        [_("before"), *(labels[i] for i in rows)],
+        drawn,
+        note.format(n=len(rows), all=len(kept)),
+    )
+
+
+def _large(result: Attend, text: Text, most: int) -> tuple[RenderableType, int]:
+    """The large picture, and about how many lines it takes."""
+    words = _words(result, text, most)
+    figure: RenderableType = Heatmap(
+        words.matrix,
+        rows=words.rows,
+        columns=words.columns,
+        row_axis=_("query"),
+        column_axis=_("key"),
+        limits=(0.0, 1.0),
+        bar=False,
+        max_height=most,
+    )
+    rows = len(words.rows) + 3
+    if words.left_out:
+        return Group(figure, Note(words.left_out)), rows + 1
+    return figure, rows
+
+
+def _small(result: Attend, lines: int) -> Multiples:
+    """All layers × heads."""
+    text = result.sentence
+    groups = _groups(text.tokens, text.words, pieces=result.pieces)
+    kept = [i for i, group in enumerate(groups) if result.special or not group.special]
+    values = _joined(result.weights, groups)[..., kept, :][..., kept]
+    if result.causal:
+        t = np.arange(len(kept))
+        values = np.where(t[:, None] >= t[None, :], values, np.nan)
+    labels = [
+        [_label(result, h) for h in result.heads if h.layer == i] for i in range(result.shape[0])
+    ]
+    marked = None
+    if result.layer is not None and result.head is not None:
+        marked = (result.layer, result.head)
+    return Multiples(
+        values,
+        labels,
+        row_axis=_("layer"),
+        column_axis=_("head"),
+        height=max(0, lines),
+        marked=marked,
+    )
+
+
+def _table(result: Attend) -> Table:
+    """Every head in numbers."""
+    columns: list[Column | str] = [
+        _("layer"),
+        _("head"),
+        Column(_("in this sentence"), "left"),
+        _("score"),
+        Column(_("on random tokens read twice"), "left"),
+        _("score"),
+        _("largest weight on content"),
+    ]
+    rows = []
+    for h in result.heads:
+        probe = (
+            ("", "") if h.probe is None else (_(heads.PATTERNS[h.probe.key]), _share(h.probe.score))
+        )
+        here = (_(heads.PATTERNS[h.pattern]), _share(h.score))
+        rows.append([str(h.layer), str(h.head), *here, *probe, _share(h.telling)])
+    return Table(columns, rows)
+
+
+def _foretold(result: Attend) -> Bars:
+    return Bars(
+        [_spoken(each.token) for each in result.next],
+        [each.probability for each in result.next],
+        keys=["attention"] * len(result.next),
+    )
+
+
+def _spoken(token: str) -> str:
+    """A token as a label: white space alone would not be seen."""
+    return token.strip() or "␣"
+
+
+def _both(result: Attend, detail: bool) -> RenderableType:
+    """The same head on two sentences."""
+    assert result.compared is not None
+    most = _WORDS_DETAIL if detail else _WORDS
+    panels = []
+    for name, text in ((_("first"), result.sentence), (_("second"), result.compared)):
+        panels.append((name, _large(result, text, most)[0]))
+    return Panels(panels, min_width=44)
+
+
+def _moves(result: Attend, detail: bool) -> RenderableType:
+    """The rows that moved most."""
+    rows = []
+    for each in result.moved[: 12 if detail else 4]:
+        links = [
+            f"{shorten(link.key, 20)} {_share(link.before)} → {_share(link.after)}"
+            for link in each.links
+            if round(abs(link.after - link.before), 2) > 0
+        ]
+        rows.append([shorten(each.word, 20), _share(each.share), " · ".join(links) or "–"])
+    columns: list[Column | str] = [
+        Column(_("row"), "left"),
+        _("moved"),
+        Column(_("from → to"), "left"),
+    ]
+    return Table(columns, rows)
+
+
+def _worked(result: Attend, row: Row, detail: bool) -> RenderableType:
+    """The arithmetic of one row, to be read aloud."""
+    d = len(row.q)
+    labels = result.tokens
+    seen = np.flatnonzero(row.allowed)
+    most = len(seen) if detail else _KEYS
+    best = np.argsort(-row.weights, kind="stable")[:most]
+    keys = sorted(set(best.tolist()) & set(seen.tolist()))
+    scaled = row.scores / math.sqrt(d)
+    top = float(scaled[row.allowed].max())
+    shift = (
+        top if top > 9 else 0.0
+    )  # e^x is read aloud: a large one is taken relative to the largest
+    exps = np.where(row.allowed, np.exp(scaled - shift), 0.0)
+    parts = min(3, d)
+    power = "eˣ" if shift == 0 else f"e^(x − {number(shift, 3)})"
+    columns: list[Column | str] = [
+        Column(_("key"), "left"),
+        "q·k",
+        f"x = q·k / √{d}",
+        power,
+        "÷ Σ",
+        *(f"v[{i}]" for i in range(parts)),
+    ]
+    rows = [
+        [
+            shorten(labels[s], 16),
+            f"{row.scores[s]:.2f}",
+            f"{scaled[s]:.2f}",
+            number(float(exps[s]), 3),
+            _share(float(row.weights[s])),
+            *(f"{row.v[s, i]:.2f}" for i in range(parts)),
+        ]
+        for s in keys
+    ]
+    hidden = [s for s in seen.tolist() if s not in keys]
+    if hidden:
+        name = ngettext("{n} other", "{n} others", len(hidden)).format(n=len(hidden))
+        rows.append(
+            [
+                name,
+                "",
+                "",
+                number(float(exps[hidden].sum()), 3),
+                _share(float(row.weights[hidden].sum())),
+                *[""] * parts,
+            ]
+        )
+    rows.append(
+        [
+            "Σ",
+            "",
+            "",
+            number(float(exps.sum()), 3),
+            "1",
+            *(f"{row.output[i]:.2f}" for i in range(parts)),
+        ]
+    )
+    first = int(np.argmax(np.where(row.allowed, row.weights, -1)))
+    terms = " + ".join(f"{_signed(row.q[i])}·{_signed(row.k[first, i])}" for i in range(parts))
+    products = _("q·k of ‘{query}’ and ‘{key}’: {terms} + … ({d} products) = {score}").format(
+        query=shorten(labels[row.token], 16),
+        key=shorten(labels[first], 16),
+        terms=terms,
+        d=d,
+        score=f"{row.scores[first]:.2f}",
+    )
+    lines: list[RenderableType] = [
+        Title(_("The row of ‘{token}’, worked out").format(token=shorten(labels[row.token], 24))),
+        Note(products),
+        Table(columns, rows),
+    ]
+    masked = int((~row.allowed).sum())
+    if masked:
+        text = ngettext(
+            "{n} later token is masked: x = −∞, weight 0.",
+            "{n} later tokens are masked: x = −∞, weight 0.",
+            masked,
+        )
+        lines.append(Note(text.format(n=masked)))
+    lines.append(
+        Note(
+            _(
+                "The last line: the sum of exponentials, and Σ weight · v, the first {n} of "
+                "{d} numbers that the head passes on."
+            ).format(n=parts, d=d)
+        )
+    )
+    return Group(*lines)
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}" if value >= 0 else f"(−{-value:.2f})"
+
+
+def _show_picture(result: Seen, detail: bool) -> RenderableType:
+    """The picture, and over it where the class token looks."""
+    layers = result.weights.shape[0]
+    mean = (
+        result.weights[result.layer]
+        if result.head is None
+        else result.weights[result.layer, result.head]
+    )
+    if result.head is None:
+        mean = mean.mean(axis=0)
+        name = _("class token, layer {layer}, mean of heads").format(layer=result.layer)
+    else:
+        name = _("class token, layer {layer} head {head}").format(
+            layer=result.layer, head=result.head
+        )
+    panels = [
+        (_("what it sees"), Picture(result.pixels, max_width=32, max_height=14)),
+        (name, Picture(_lit(result.pixels, mean), max_width=32, max_height=14)),
+        (
+            _("rollout through all layers"),
+            Picture(_lit(result.pixels, result.rollout), max_width=32, max_height=14),
+        ),
+    ]
+    parts: list[RenderableType] = [
+        Title(_("Where does the class token look?"), "softmax(Q Kᵀ / √d) V"),
+        Note(
+            _("{model} · bright: much of its attention, as a share of the brightest patch").format(
+                model=_named(result.model)
+            )
+        ),
+        Panels(panels, min_width=28),
+    ]
+    if result.classes:
+        parts.append(
+            Bars(
+                [c.token for c in result.classes],
+                [c.probability for c in result.classes],
+                keys=["vit"] * len(result.classes),
+            )
+        )
+    lines = (_LINES - 27 - len(result.classes)) // max(1, layers) - 1
+    labels = [
+        [(_("itself"), f"{x:.2f}".removeprefix("0")) for x in row] for row in result.itself.tolist()
+    ]
+    largest = float(result.weights.max()) or 1.0
+    parts.append(
+        Multiples(
+            result.weights,
+            labels,
+            row_axis=_("layer"),
+            column_axis=_("head"),
+            limits=(0.0, largest),
+            height=4 if detail else max(0, min(3, lines)),
+            marked=None if result.head is None else (result.layer, result.head),
+        )
+    )
+    parts.append(
+        Note(
+            _(
+                "Where a head looks is not why the model answers (Jain & Wallace 2019; but "
+                "Wiegreffe & Pinter 2019)."
+            )
+        )
+    )
+    return Group(*parts)
+
+
+def _lit(pixels: NDArray[np.uint8], weights: Floats) -> NDArray[np.uint8]:
+    """The picture, dark where the weight of its patch is small."""
+    n1, n2 = weights.shape
+    rows, columns = pixels.shape[0] // n1, pixels.shape[1] // n2
+    share = weights / (weights.max() or 1.0)
+    light = np.kron(0.15 + 0.85 * share, np.ones((rows, columns)))
+    cut = pixels[: light.shape[0], : light.shape[1]]
+    return np.asarray(np.rint(cut * light[..., None]), np.uint8)
+
+
+# Sentences
+
+
+def takeaways(result: Attend | Seen) -> list[str]:
+    """What was found, computed from the weights."""
+    if isinstance(result, Seen):
+        return _of_picture(result)
+    out = [_of_row(result, result.row)] if result.row is not None else []
+    if result.compared is not None:
+        out.append(_of_comparison(result))
+    elif result.row is None and not result.overview:
+        out.append(_of_head(result) if result.view == "head" else _of_matrix(result))
+    if result.row is None and result.compared is None:
+        out.append(_of_all(result))
+    if result.causal != result.trained_causal:
+        out.append(
+            _(
+                "{model} was trained to look back only: with both ways open these are not "
+                "its own weights."
+            ).format(model=_named(result.model))
+            if result.trained_causal
+            else _(
+                "{model} was trained to look both ways: looking back only, these are not its "
+                "own weights."
+            ).format(model=_named(result.model))
+        )
+    elif result.next:
+        best = result.next[0]
+        out.append(
+            _("The likeliest next token is ‘{token}’, with {p}.").format(
+                token=_spoken(best.token), p=_share(best.probability)
+            )
+        )
+    return out[:3]
+
+
+def _of_head(result: Attend) -> str:
+    """What the large head does, here and on the probe."""
+    assert result.layer is not None and result.head is not None
+    found = result.find(result.layer, result.head)
+    where = _("Layer {layer} head {head}").format(layer=found.layer, head=found.head)
+    link = _strongest(result)
+    if found.pattern in ("mixed", "broad"):
+        start = (
+            _("{head} looks nearly everywhere alike ({score} of the largest entropy)")
+            if found.pattern == "broad"
+            else _("{head} follows none of the simple patterns here")
+        ).format(head=where, score=_share(found.score))
+    else:
+        start = _("{head} here is of the kind ‘{pattern}’: {score} of the weight").format(
+            head=where, pattern=_(heads.PATTERNS[found.pattern]), score=_share(found.score)
+        )
+    if link is None:
+        return start + _(".")
+    query, key, weight, even = link
+    return start + _(
+        "; its strongest link between words apart is {query} → {key}, {weight} (evenly: {even})."
+    ).format(
+        query=shorten(query, 20), key=shorten(key, 20), weight=_share(weight), even=_share(even)
+    )
+
+
+def _strongest(result: Attend) -> tuple[str, str, float, float] | None:
+    """The largest weight between words that are neither neighbours nor the same nor special.
+
+    -> query, key, weight, and what even attention would give it.
+    """
+    text = result.sentence
+    groups = _groups(text.tokens, text.words, pieces=False)
+    matrix = _joined(text.matrix, groups)
+    n = np.arange(len(groups))
+    real = np.array([not g.special for g in groups])
+    far = np.abs(n[:, None] - n[None, :]) > 1
+    where = far & real[:, None] & real[None, :] & (n[None, :] > 0)
+    if result.causal:
+        where &= n[:, None] >= n[None, :]
+    if not where.any():
+        return None
+    i, j = np.unravel_index(int(np.where(where, matrix, -1).argmax()), matrix.shape)
+    sizes = np.diff([*(g.start for g in groups), len(text.tokens)])
+    open_to = sizes[: i + 1].sum() if result.causal else sizes.sum()
+    return groups[i].label, groups[j].label, float(matrix[i, j]), float(sizes[j] / open_to)
+
+
+def _of_all(result: Attend) -> str:
+    """How many heads do what."""
+    counts = Counter(h.pattern for h in result.heads)
+    listed = ", ".join(f"{_(heads.PATTERNS[k])} {counts[k]}" for k in heads.PATTERNS if counts[k])
+    text = _("Of {n} heads in this sentence: {listed}.").format(n=len(result.heads), listed=listed)
+    copying = [h for h in result.heads if h.probe is not None and h.probe.key == "induction"]
+    if copying:
+        best = max(copying, key=lambda h: h.probe.score if h.probe else 0.0)
+        assert best.probe is not None
+        text += " " + ngettext(
+            "On random tokens read twice {n} is an induction head: layer {layer} head "
+            "{head}, {score}.",
+            "On random tokens read twice {n} are induction heads, layer {layer} head {head} "
+            "most, {score}.",
+            len(copying),
+        ).format(n=len(copying), layer=best.layer, head=best.head, score=_share(best.probe.score))
+    return text
+
+
+def _of_matrix(result: Attend) -> str:
+    """What the rollout, or the mean, shows."""
+    text = result.sentence
+    groups = _groups(text.tokens, text.words, pieces=False)
+    matrix = _joined(text.matrix, groups)
+    own = float(np.diag(matrix).mean())
+    first = float(matrix[1:, 0].mean()) if len(groups) > 1 else 0.0
+    if result.view == "rollout":
+        pattern = _(
+            "Followed through {layers} layers, a word is {own} itself and {first} the first "
+            "token ‘{token}’, on average."
+        )
+    else:
+        pattern = _(
+            "On average over heads, a word gives {own} of its weight to itself and {first} "
+            "to the first token ‘{token}’."
+        )
+    return pattern.format(
+        layers=result.shape[0],
+        own=_share(own),
+        first=_share(first),
+        token=shorten(groups[0].label, 16),
+    )
+
+
+def _of_row(result: Attend, row: Row) -> str:
+    """How the weight of one row is spread."""
+    order = np.argsort(-row.weights, kind="stable")
+    needed = int(np.searchsorted(np.cumsum(row.weights[order]), 0.9) + 1)
+    first = int(order[0])
+    pattern = ngettext(
+        "‘{query}’ gives {weight} to ‘{key}’, whose q·k of {score} is the largest of {all}; "
+        "{n} key holds 90 % of the weight.",
+        "‘{query}’ gives {weight} to ‘{key}’, whose q·k of {score} is the largest of {all}; "
+        "{n} keys hold 90 % of the weight.",
+        needed,
+    )
+    return pattern.format(
+        query=shorten(result.tokens[row.token], 20),
+        key=shorten(result.tokens[first], 20),
+        weight=_share(float(row.weights[first])),
+        score=number(float(row.scores[first]), 3),
+        all=int(row.allowed.sum()),
+        n=needed,
+    )
+
+
+def _of_comparison(result: Attend) -> str:
+    """Which row moved most, and where to."""
+    if not result.moved:
+        return _("The two sentences have no word in common: no row can be compared.")
+    most = result.moved[0]
+    if most.share < 0.005:
+        return _("No row that both sentences have moved by as much as .005 of its weight.")
+    link = most.links[0]
+    return _(
+        "The row ‘{word}’ moved most: {share} of its weight, above all on {key}, "
+        "{before} → {after}."
+    ).format(
+        word=shorten(most.word, 20),
+        share=_share(most.share),
+        key=shorten(link.key, 32),
+        before=_share(link.before),
+        after=_share(link.after),
+    )
+
+
+def _of_picture(result: Seen) -> list[str]:
+    """How spread the class token's look is, and whether the rollout agrees."""
+    chosen = result.weights[result.layer]
+    chosen = chosen.mean(axis=0) if result.head is None else chosen[result.head]
+    p = (chosen / (chosen.sum() or 1.0)).ravel()
+    half = int(np.searchsorted(np.cumsum(np.sort(p)[::-1]), 0.5) + 1)
+    out = [
+        _(
+            "In layer {layer} half of the class token's look lies on {n} of {all} patches "
+            "(evenly: {even})."
+        ).format(layer=result.layer, n=half, all=p.size, even=math.ceil(p.size / 2))
+    ]
+    if p.size > 2 and chosen.std() > 0 and result.rollout.std() > 0:
+        r = float(np.corrcoef(chosen.ravel(), result.rollout.ravel())[0, 1])
+        out.append(
+            _("Rollout and this layer correlate with {r} over the patches.").format(r=f"{r:.2f}")
+        )
+    if result.classes:
+        best = result.classes[0]
+        out.append(
+            _("The model says ‘{name}’, with {p}.").format(
+                name=shorten(best.token, 40), p=_share(best.probability)
+            )
+        )
+    return out
+
+
+def question(result: Attend | Seen) -> Question:
+    """Which word a head looks at most; or how many patches hold half of the look."""
+    if isinstance(result, Seen):
+        layer = int(result.itself.mean(axis=1).argmax())
+        layers = [str(i) for i in range(len(result.itself))]
+        why = _("It keeps {share} there, the mean of the layer's heads.").format(
+            share=_share(float(result.itself[layer].mean()))
+        )
+        return Question(
+            _("In which layer does the class token look at itself most?"), layers, layer, why
+        )
+    text = result.sentence
+    groups = _groups(text.tokens, text.words, pieces=False)
+    matrix = _joined(text.matrix, groups)
+    choices = list(dict.fromkeys(g.label for g in groups))
+    totals = [float(matrix[-1, [g.label == c for g in groups]].sum()) for c in choices]
+    answer = int(np.argmax(totals))
+    return Question(
+        _("Where does ‘{word}’ look most?").format(word=groups[-1].label),
+        choices,
+        answer,
+        _("It gives {weight} of its weight there.").format(weight=_share(totals[answer])),
+    )
