@@ -46,6 +46,10 @@ def rows(picture: Path) -> dict[str, tuple[list[str], float | None]]:
         "patchify, 1-megapixel PNG": ([*SEQLAB, "patchify", str(picture)], 0.35),
         "patchify, sample": ([*SEQLAB, "patchify"], 0.35),
         "unroll": ([*SEQLAB, "unroll"], 0.35),
+        "attend, 12 words": ([*SEQLAB, "attend"], 0.35),
+        "attend, 512 tokens": ([*SEQLAB, "attend", "and so on and on " * 102], 1.5),
+        "position --no-train": ([*SEQLAB, "position", "--no-train"], None),
+        "cost --no-measure": ([*SEQLAB, "cost", "--no-measure"], None),
     }
 
 

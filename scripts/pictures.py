@@ -16,6 +16,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 PICTURES = {
     "vanish": "vanish --steps 50",
     "unroll": "unroll 'the memory of a recurrent network'",
+    "attend": "attend",
     "patchify": "patchify",
 }
 

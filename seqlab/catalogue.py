@@ -31,6 +31,7 @@ EXPERIMENTS = (
     Experiment("attend", 2, N_("who looks at whom, in every head of a trained model")),
     Experiment("position", 2, N_("which token came first? positions compared, and trained")),
     Experiment("induct", 2, N_("an induction head forms: the network learns to copy")),
+    Experiment("cost", 2, N_("what a layer costs: operations counted, time measured")),
     Experiment("patchify", 3, N_("a picture becomes a sentence of patches")),
 )
 

@@ -5,6 +5,7 @@ long as reading a model does.
 """
 
 import contextlib
+import logging
 import os
 import re
 import threading
@@ -20,6 +21,7 @@ Get = Callable[[str], Path | None]
 
 _NAME = re.compile(r"[A-Za-z0-9](?!.*(--|\.\.))[\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _LARGE = (".safetensors", ".bin")  # files worth a progress bar
+_PATIENCE = 10  # seconds until the hub has to answer
 _POLL = 0.1  # seconds between two looks at how much has come
 
 
@@ -39,6 +41,7 @@ def find(name: str, wanted: Callable[[Get], bool], watch: Watch | None) -> Path:
     cached = _cached(name)
     if cached is not None and wanted(partial(_present, cached)):
         return cached
+    _knock(name)
     wanted(partial(_fetch, name, watch))
     fetched = _cached(name)
     if fetched is None or not _present(fetched, "config.json"):
@@ -77,6 +80,17 @@ def _cached(name: str) -> Path | None:
 
 
 # Fetching
+
+
+def _knock(name: str) -> None:
+    """See that the hub can be reached: huggingface_hub itself tries for half a minute."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_PATIENCE)
+    except Exception as problem:  # whatever its network library raises
+        raise _unreachable(name, problem) from problem
 
 
 def _fetch(name: str, watch: Watch | None, file: str) -> Path | None:
@@ -126,15 +140,15 @@ def _unreachable(name: str, problem: BaseException) -> BadInput:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars and no warnings of huggingface_hub's own."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
-        logging,
     )
 
-    silent, verbosity = are_progress_bars_disabled(), logging.get_verbosity()
-    logging.set_verbosity_error()
+    logger, silent = logging.getLogger("huggingface_hub"), are_progress_bars_disabled()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         if not silent:
             disable_progress_bars()
@@ -142,7 +156,7 @@ def _quiet() -> Iterator[None]:
     finally:
         if not silent:
             enable_progress_bars()
-        logging.set_verbosity(verbosity)
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager

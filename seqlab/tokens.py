@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seqlab.figures.glyphs import clean
 from seqlab.lab import BadInput
 from seqlab.locale import _
 
@@ -59,10 +60,9 @@ def _texts(found: "Encoding", special: Sequence[bool], text: str) -> list[str]:
     starts.append(len(text))
     texts, done = [], 0
     for (start, end), is_special in zip(spans, special):
-        if is_special or end <= done:
-            texts.append("")
-            continue
-        begin, done = max(start, done), starts[bisect_left(starts, end)]
+        begin = max(start, done)
+        if not is_special:
+            done = max(done, starts[bisect_left(starts, end)])
         texts.append("".join(text[begin:done].split()))
     return texts
 
@@ -79,7 +79,8 @@ def _labels(
         if is_special:
             labels.append(piece)
         elif text:
-            labels.append(CONTINUED * goes_on + text)
+            seen = text if clean(text).strip() else f"U+{ord(text[0]):04X}"  # a joiner, a bare mark
+            labels.append(CONTINUED * goes_on + seen)
             begun = word
         else:
             labels.append(CONTINUED if goes_on else BLANK)
@@ -94,7 +95,7 @@ def read(folder: Path, name: str) -> "Tokenizer":
 
     Args:
         folder: where the files are.
-        name: the model as the user knows it, for messages.
+        name: the model's, as messages show it.
 
     Raises:
         BadInput: there is none, or it cannot be read.

@@ -31,10 +31,11 @@ class Half:
         self._raw, self.shape = raw, raw.shape
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
-        raw = self._raw[index]
+        raw: NDArray[Any] = self._raw[index]
         if raw.dtype == np.float16:
             return raw.astype(np.float32)
-        return (raw.astype(np.uint32) << 16).view(np.float32)
+        single: NDArray[np.float32] = (raw.astype(np.uint32) << 16).view(np.float32)
+        return single
 
     @property
     def mT(self) -> NDArray[np.float32]:
@@ -47,7 +48,7 @@ class SafeTensors(Mapping[str, Any]):
 
     Args:
         path: the file.
-        name: the model as the user knows it, for messages.
+        name: the model's, as messages show it.
 
     Raises:
         BadInput: it is damaged; on access, a tensor is not of floating-point numbers.
@@ -119,12 +120,12 @@ class Shards(Mapping[str, Any]):
 
 
 class Weights:
-    """Tensors as a model asks for them: by the name in its paper's code, of a shape that must be.
+    """Tensors as a model asks for them: by name, and of a shape that must be.
 
     Args:
         tensors: any mapping of arrays: SafeTensors, Shards, a state_dict.
         prefix: what may stand before every name, such as "bert.".
-        name: the model as the user knows it, for messages.
+        name: the model's, as messages show it.
     """
 
     def __init__(self, tensors: Mapping[str, Any], prefix: str = "", name: str = "") -> None:

@@ -43,6 +43,18 @@ class Outcome:
 
 Run = Callable[..., Outcome]
 
+# What all experiments are tested for is tested on small runs of those that train or take times.
+_SMALL = {
+    "position": ["--no-train"],
+    "induct": ["--steps", "4", "--batch", "2"],
+    "cost": ["--no-measure"],
+}
+
+
+def line(name: str) -> list[str]:
+    """A short command line of an experiment."""
+    return [name, *_SMALL.get(name, [])]
+
 
 @pytest.fixture(autouse=True)
 def neutral(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import Run, line
 from rich.cells import cell_len
 
 import seqlab as package
@@ -61,14 +61,14 @@ def test_help_lists_every_option_of_run_with_its_default(seqlab: Run) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_json_is_one_strict_document(seqlab: Run, name: str) -> None:
-    outcome = seqlab(name, "--json")
+    outcome = seqlab(*line(name), "--json")
     document = outcome.json
     assert list(document) == [
         "experiment", "version", "command", "seed", "options", "result", "takeaways", "checks",
     ]  # fmt: skip
     assert document["experiment"] == name
     assert document["version"] == package.__version__
-    assert document["command"] == f"seqlab {name}"
+    assert document["command"] == " ".join(["seqlab", *line(name)])
     assert document["seed"] == document["options"]["seed"] == 0
     assert document["takeaways"] and document["checks"] == []
     assert outcome.errors == ""
@@ -77,7 +77,9 @@ def test_json_is_one_strict_document(seqlab: Run, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_bytes(name: str) -> None:
     runs = [
-        subprocess.run([*SEQLAB, name, "--json", "--seed", "3"], capture_output=True, check=True)
+        subprocess.run(
+            [*SEQLAB, *line(name), "--json", "--seed", "3"], capture_output=True, check=True
+        )
         for _ in range(2)
     ]
     assert runs[0].stdout == runs[1].stdout
@@ -90,7 +92,7 @@ def test_the_same_seed_gives_the_same_bytes(name: str) -> None:
 def test_no_line_is_wider_than_the_terminal(
     seqlab: Run, name: str, width: int, look: list[str]
 ) -> None:
-    outcome = seqlab(name, *look, width=width)
+    outcome = seqlab(*line(name), *look, width=width)
     assert outcome.status == 0, outcome.errors
     assert ("\x1b[" in outcome.text) == ("--color" in look)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", outcome.text)
@@ -100,8 +102,8 @@ def test_no_line_is_wider_than_the_terminal(
 
 
 SCREENS = [
-    *NAMES,
-    *(f"{name} --check" for name in NAMES),
+    *(" ".join(line(name)) for name in NAMES),
+    *(" ".join([*line(name), "--check"]) for name in NAMES),
     "vanish --radius 1.5 --input none --clip 1",
     "vanish --radius 0.5 --radius 0.9 --radius 1 --radius 1.1 --radius 1.5 --clip 1",
     "vanish --forget-bias 0 --input none",
@@ -123,17 +125,19 @@ def test_the_first_screen_fits_a_projector(seqlab: Run, line: str) -> None:
 def test_colours_follow_options_and_environment(
     seqlab: Run, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "\x1b" not in seqlab(name).text  # a pipe
-    assert "\x1b[38;2;" in seqlab(name, "--color", "truecolor").text
-    assert "\x1b[38;5;" in seqlab(name, "--color", "256").text
-    assert "38;2;" not in seqlab(name, "--color", "256").text
-    assert "38;" not in seqlab(name, "--color", "16").text
+    assert "\x1b" not in seqlab(*line(name)).text  # a pipe
+    assert "\x1b[38;2;" in seqlab(*line(name), "--color", "truecolor").text
+    assert "\x1b[38;5;" in seqlab(*line(name), "--color", "256").text
+    assert "38;2;" not in seqlab(*line(name), "--color", "256").text
+    assert "38;" not in seqlab(*line(name), "--color", "16").text
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b[" in seqlab(name).text
-    assert "\x1b" not in seqlab(name, "--color", "none").text
+    assert "\x1b[" in seqlab(*line(name)).text
+    assert "\x1b" not in seqlab(*line(name), "--color", "none").text
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in seqlab(name).text
-    assert "\x1b[38;2;" in seqlab(name, "--color", "truecolor").text  # an option is the last word
+    assert "\x1b" not in seqlab(*line(name)).text
+    assert (
+        "\x1b[38;2;" in seqlab(*line(name), "--color", "truecolor").text
+    )  # an option is the last word
 
 
 def test_dark_and_light_differ(seqlab: Run) -> None:
@@ -164,7 +168,7 @@ def test_the_command_makes_the_run_again(seqlab: Run, arguments: list[str], comm
     first = seqlab(arguments[0], "--json", *arguments[1:]).json
     assert command in first["command"]
     name, *rest = shlex.split(first["command"])[1:]
-    again = seqlab(name, "--json", *rest).json
+    again = seqlab(*line(name), "--json", *rest).json
     assert again == first
     assert seqlab(*arguments).text.rstrip().endswith("· seed 0")
 

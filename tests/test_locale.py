@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
+from conftest import Run, line
 
 from seqlab import catalogue, locale
 
@@ -150,17 +150,17 @@ def untranslated(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_speaks_chinese(seqlab: Run, name: str, untranslated: set[str]) -> None:
-    screen = seqlab(name, "--lang", "zh")
+    screen = seqlab(*line(name), "--lang", "zh")
     assert screen.status == 0 and screen.errors == ""
     assert is_chinese(screen.text.splitlines()[0])  # the question
     pointed = [line for line in screen.text.splitlines() if line.startswith("▸")]
     assert pointed and all(map(is_chinese, pointed))
-    assert screen.text.splitlines()[-1] == f"seqlab {name} · seed 0"
-    assert seqlab(name, "--lang", "zh", "--detail", "--check").status == 0
+    assert screen.text.splitlines()[-1] == " ".join(["seqlab", *line(name), "· seed 0"])
+    assert seqlab(*line(name), "--lang", "zh", "--detail", "--check").status == 0
 
     text = seqlab(name, "--help", "--lang", "zh").text
     assert text.startswith(f"用法：seqlab {name} [OPTIONS]")
-    assert seqlab(name, "--lang", "zh", "--help").text == text
+    assert seqlab(*line(name), "--lang", "zh", "--help").text == text
     written = seqlab(name, "--help").text
     assert re.findall(r"(?m)^    (-\S+)", text) == re.findall(r"(?m)^    (-\S+)", written)
     assert untranslated <= {"LSTM", "GRU"}
@@ -230,7 +230,10 @@ def keys(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_in_json_the_takeaways_are_chinese_and_the_keys_are_not(seqlab: Run, name: str) -> None:
-    chinese, english = seqlab(name, "--json", "--lang", "zh").json, seqlab(name, "--json").json
+    chinese, english = (
+        seqlab(*line(name), "--json", "--lang", "zh").json,
+        seqlab(*line(name), "--json").json,
+    )
     assert keys(chinese) == keys(english)
     assert len(chinese["takeaways"]) == len(english["takeaways"]) > 0
     assert all(map(is_chinese, chinese["takeaways"]))
@@ -300,13 +303,15 @@ def test_what_stands_behind_two_dashes_is_no_option(seqlab: Run) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_seven_bits_speak_english(seqlab: Run, name: str, tmp_path: Path) -> None:
-    for arguments in ([name], [name, "--json"], [name, "--help"], [name, "--steps", "x"]):
+    for words in ([], ["--json"], ["--help"], ["--steps", "x"]):
+        arguments = [*line(name), *words]
         asked, plain = (
-            seqlab(*arguments, "--ascii", *words) for words in (["--lang", "zh"], ["--lang", "en"])
+            seqlab(*arguments, "--ascii", *asked_for)
+            for asked_for in (["--lang", "zh"], ["--lang", "en"])
         )
         assert asked == plain
         assert not is_chinese(asked.text + asked.errors)
-    text = seqlab(name, "--ascii", "--lang", "zh").text
+    text = seqlab(*line(name), "--ascii", "--lang", "zh").text
     assert text.isascii() and "??" not in text
 
 
@@ -325,7 +330,8 @@ def test_a_terminal_of_seven_bits_speaks_english() -> None:
 @pytest.mark.parametrize("width", [60, 100])
 @pytest.mark.parametrize("name", NAMES)
 def test_no_line_is_too_wide_and_none_is_cut_off(seqlab: Run, name: str, width: int) -> None:
-    for arguments in ([name], [name, "--detail"], [name, "--check"], [name, "--help"], []):
+    for words in ([], ["--detail"], ["--check"], ["--help"]):
+        arguments = [*line(name), *words]
         outcome = seqlab(*arguments, "--lang", "zh", width=width)
         assert outcome.status == 0, outcome.errors
         assert outcome.widest <= width, arguments
@@ -335,4 +341,4 @@ def test_no_line_is_too_wide_and_none_is_cut_off(seqlab: Run, name: str, width: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_screen_fits_a_projector(seqlab: Run, name: str) -> None:
-    assert len(seqlab(name, "--lang", "zh", width=100).text.splitlines()) <= 40
+    assert len(seqlab(*line(name), "--lang", "zh", width=100).text.splitlines()) <= 40

@@ -199,10 +199,13 @@ class _ColumnLabels:
                 canvas.write(x, bottom - 1, text, style, width=self.cell, align="center")
             return
         if self.raised:
+            free = [left, left]  # where the next label of either line may begin
             for i, text in enumerate(self.texts):
                 text = glyphs.shorten(text, 2 * self.cell - 1, canvas.ascii_only)
                 x = left + i * self.cell + (self.cell - cell_len(text)) // 2
-                canvas.write(max(left, x), bottom - 1 - i % 2, text, style)
+                x = max(free[i % 2], min(x, canvas.width - cell_len(text)))
+                canvas.write(x, bottom - 1 - i % 2, text, style, width=canvas.width - x)
+                free[i % 2] = x + cell_len(text) + 1
             return
         step = 2 if self.wide and self.cell == 1 else 1  # wide ones in single columns: every other
         for i in range(0, len(self.stacks), step):

@@ -14,7 +14,7 @@ from seqlab.figures import glyphs, palette
 from seqlab.figures.canvas import Canvas, Inks
 
 Floats = NDArray[np.float64]
-Label = tuple[str, str]  # what it is, and a number; where there is no room the number goes first
+Label = tuple[str, str]  # what it is, and a number; where there is no room the number goes
 
 _LEAST, _MOST = 7, 18  # columns of a thumbnail
 _GAP = 1
@@ -52,8 +52,10 @@ class Multiples:
             raise ValueError(f"a grid of matrices has four axes, not shape {self.values.shape}")
         if [len(row) for row in labels] != [self.values.shape[1]] * self.values.shape[0]:
             raise ValueError(f"labels do not fit a grid of {self.values.shape[:2]}")
-        if not limits[0] < limits[1]:
+        if not -math.inf < limits[0] < limits[1] < math.inf:
             raise ValueError(f"limits: {limits} are not two numbers, the lower first")
+        if rows is not None and len(rows) != len(labels):
+            raise ValueError(f"rows: {len(rows)} numbers for {len(labels)} rows")
         self.labels = [list(row) for row in labels]
         self.row_axis, self.column_axis = row_axis, column_axis
         self.rows = list(range(len(self.labels)) if rows is None else rows)
@@ -68,7 +70,8 @@ class Multiples:
 
     def _left(self, options: ConsoleOptions) -> int:
         axis = cell_len(glyphs.fit(self.row_axis, options.ascii_only))
-        return max(axis, len(str(max(self.rows, default=0)))) + 1
+        widest = max(axis, len(str(max(self.rows, default=0))))
+        return min(widest, options.max_width // 3) + 1
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
         down, columns = self.values.shape[:2]
@@ -84,7 +87,7 @@ class Multiples:
         draw = _Drawing(console, options, canvas, self)
         for band in range(bands):
             top = band * (1 + down * tall)
-            canvas.write(0, top, self.row_axis, draw.muted)
+            canvas.write(0, top, self.row_axis, draw.muted, width=left - 1)
             for column in range(band * across, min(columns, (band + 1) * across)):
                 x = left + (column - band * across) * (width + _GAP)
                 draw.number(x, top, width, column, named=column == band * across)
@@ -111,7 +114,7 @@ class _Drawing:
         self.inks = Inks()
 
     def number(self, x: int, y: int, width: int, column: int, *, named: bool) -> None:
-        text = f"{self.figure.column_axis} {column}" if named else str(column)
+        text = f"{self.figure.column_axis} {column}".strip() if named else str(column)
         if cell_len(glyphs.fit(text, self.canvas.ascii_only)) > width:
             text = str(column)
         self.canvas.write(x, y, text, self.muted)
@@ -125,13 +128,18 @@ class _Drawing:
             width -= 1
             self.canvas.write(x, y, ">" if self.canvas.ascii_only else "▸", self.title)
             x += 1
-        text = f"{what} {number}".strip()
-        if cell_len(text) > width:
-            text = what + number
-        if cell_len(text) > width:
-            text = what
+        text = self._fitting(what, number, width)
         style = self.title if marked else self.hue if number else self.muted
         self.canvas.write(x, y, text, style, width=width)
+
+    @staticmethod
+    def _fitting(what: str, number: str, width: int) -> str:
+        """As much of both as there is room for: the number loses its second decimal first."""
+        short = (
+            f"{float(number):.1f}".removeprefix("0") if number.replace(".", "").isdigit() else ""
+        )
+        forms = [f"{what} {number}".strip(), what + number, what + short]
+        return next((text for text in forms if cell_len(text) <= width), what)
 
     def thumbnail(self, x: int, y: int, width: int, values: Floats) -> None:
         lines = self.figure.height

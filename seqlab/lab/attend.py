@@ -34,7 +34,7 @@ from seqlab.figures.table import Column, Table
 from seqlab.heads import Pattern
 from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
 from seqlab.locale import N_, _, ngettext
-from seqlab.tokens import Tokens
+from seqlab.tokens import BLANK, CONTINUED, Tokens
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -528,7 +528,7 @@ def _places(tokens: Tokens, wanted: str) -> list[int]:
     whole = [end for group, end in zip(groups, ends) if group.label.casefold() == wanted]
     if whole:
         return whole
-    bare = [label.lstrip("·").casefold() or label for label in tokens.labels]
+    bare = [label.lstrip(CONTINUED).casefold() or label for label in tokens.labels]
     spelled = [piece.casefold() for piece in tokens.pieces]
     return [i for i in range(len(bare)) if wanted and wanted in (bare[i], spelled[i])]
 
@@ -650,7 +650,7 @@ def _groups(labels: Sequence[str], words: Sequence[int | None], *, pieces: bool)
     for i, (label, word) in enumerate(zip(labels, words)):
         goes_on = not pieces and word is not None and i > 0 and words[i - 1] == word
         if goes_on:
-            whole = groups[-1].label + label.removeprefix("·")
+            whole = groups[-1].label.removeprefix(BLANK) + label.removeprefix(CONTINUED)
             groups[-1] = groups[-1]._replace(label=whole)
         else:
             groups.append(_Group(label, i, word is None))
@@ -852,7 +852,7 @@ def _caption(result: Attend) -> Note:
 
 def _named(model: str) -> str:
     """A model's name, short: of a path its end says more."""
-    return model if len(model) <= 32 else "…" + model[-31:]
+    return model if len(model) <= 24 else "…" + model[-23:]
 
 
 def _pattern(key: str, score: float) -> str:
@@ -946,7 +946,7 @@ def _small(result: Attend, lines: int) -> Multiples:
     return Multiples(
         values,
         labels,
-        row_axis=_("layer"),
+        row_axis=_("L"),
         column_axis=_("head"),
         height=max(0, lines),
         marked=marked,
@@ -984,7 +984,7 @@ def _foretold(result: Attend) -> Bars:
 
 def _spoken(token: str) -> str:
     """A token as a label: white space alone would not be seen."""
-    return token.strip() or "␣"
+    return token.strip() or BLANK
 
 
 def _both(result: Attend, detail: bool) -> RenderableType:
@@ -1029,8 +1029,8 @@ def _worked(result: Attend, row: Row, detail: bool) -> RenderableType:
         top if top > 9 else 0.0
     )  # e^x is read aloud: a large one is taken relative to the largest
     exps = np.where(row.allowed, np.exp(scaled - shift), 0.0)
-    parts = min(3, d)
-    power = "eˣ" if shift == 0 else f"e^(x − {number(shift, 3)})"
+    parts = min(2, d)
+    power = "exp x" if shift == 0 else f"exp(x − {number(shift, 3)})"
     columns: list[Column | str] = [
         Column(_("key"), "left"),
         "q·k",
@@ -1159,7 +1159,7 @@ def _show_picture(result: Seen, detail: bool) -> RenderableType:
         Multiples(
             result.weights,
             labels,
-            row_axis=_("layer"),
+            row_axis=_("L"),
             column_axis=_("head"),
             limits=(0.0, largest),
             height=4 if detail else max(0, min(3, lines)),

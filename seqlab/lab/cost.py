@@ -468,12 +468,12 @@ class _Convolution(_Kind):
         return s.k * n * s.d**2
 
     def path(self, n: int, s: Shape) -> int:
-        """In a stack with dilations 1, k, k², ..., as in table 1: O(log_k n).
+        """In a stack with dilations 1, k, k², ..., that looks back, as in table 1: O(log_k n).
 
-        L such layers reach (k^L - 1) / 2 to either side. Without dilation each adds (k - 1) / 2.
+        L such layers reach k^L tokens. Without dilation each layer adds only k - 1.
         """
         layers = 1
-        while (s.k**layers - 1) // 2 < n - 1:
+        while s.k**layers < n:
             layers += 1
         return layers
 
@@ -680,7 +680,7 @@ LAYERS: dict[str, _Kind] = {
     "gru": _Recurrent(
         "GRU", "gru", "6nd²", "n", "n", "6nd", gru, gru.GRU, "GRU", blocks=3, states=5
     ),
-    "conv": _Convolution(N_("convolution"), "cnn", "knd²", "1", "log n / log k", "nd"),
+    "conv": _Convolution(N_("convolution"), "cnn", "knd²", "1", "logₖ n", "nd"),
     "attention": _Attention(
         N_("self-attention"), "attention", "4nd² + 2n²d", "1", "1", "5nd + hn²"
     ),
@@ -821,11 +821,7 @@ class _Bench:
                     elif inner[j]:
                         samples[r - 1, j] = self._sample(job.call, int(inner[j]))
         times = _timings(self.layers, self.lengths, jobs, samples)
-        crossovers = []
-        for a, b in ((a, b) for a in times for b in times if a.by == b.by and a is not b):
-            turns = _measured_turns(self.lengths, np.log(a.best / b.best), _told_apart(a, b))
-            crossovers += _crossovers(a.layer, b.layer, a.by, turns)
-        return Measured(times, crossovers)
+        return Measured(times, _overtaking(self.lengths, times))
 
     def _sample(self, call: Callable[[], Any], inner: int) -> float:
         """Seconds of one call: the mean of `inner` calls in a row."""
@@ -984,6 +980,15 @@ def _crossovers(a: str, b: str, by: By, turns: Sequence[Turn]) -> list[Crossover
     return [Crossover(a, b, by, turn.n, turn.low, turn.high) for turn in turns if turn.dearer]
 
 
+def _overtaking(lengths: Sequence[int], times: Sequence[Timing]) -> list[Crossover]:
+    """All crossovers among layers that were run by the same."""
+    found = []
+    for a, b in ((a, b) for a in times for b in times if a.by == b.by and a is not b):
+        turns = _measured_turns(lengths, np.log(a.best / b.best), _told_apart(a, b))
+        found += _crossovers(a.layer, b.layer, a.by, turns)
+    return found
+
+
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(a, b) for a in names for b in names if a != b]
 
@@ -1080,7 +1085,8 @@ def _by_torch(kind: _Kind, p: Any, x: Any, shape: Shape) -> tuple[Any, int]:
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
-    # the fused kernel of the CPU is no matrix product to torch's counter; the plain one is
+    # Fused kernels are no matrix products to torch's counter. Here the plain ones run: of attention
+    # because they are asked for, of the LSTM because x is in float64.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         y = kind.fused(p, shape).call(torch.tensor(x))
     return y.numpy(), counter.get_total_flops()
@@ -1100,9 +1106,7 @@ def show(result: Cost, detail: bool = False) -> RenderableType:
         Note(_settings(result)),
         Panels(_plots(result), min_width=30),
     ]
-    parts += [Legend(_lines(result, "operations")), _formulas(result)]
-    if _is_compared(result):
-        parts.append(Note(_caption(result)))
+    parts += [Legend(_lines(result, "operations")), _formulas(result), Note(_caption(result))]
     if detail:
         parts += _details(result)
     return Group(*parts)
@@ -1122,33 +1126,36 @@ def _settings(result: Cost) -> str:
     return " · ".join([shape, sequences, "float32", where, what, best])
 
 
-def _page_name(result: Cost) -> str:
-    return _("our pages, NumPy") if result.pages == "numpy" else _("our pages, on torch tensors")
+def _whose(result: Cost) -> dict[By, str]:
+    """By whom layers were run, if they were."""
+    if result.seconds is None:
+        return {}
+    on_numpy = result.pages == "numpy"
+    page = _("our pages, NumPy") if on_numpy else _("our pages, torch tensors")
+    return {"page": page, "torch": _("torch's layers")}
 
 
 def _plots(result: Cost) -> list[tuple[str, RenderableType]]:
     options: dict[str, Any] = {
-        "x_label": _("length n"), "x_scale": "log", "y_scale": "log", "height": 10,
+        "x_label": _("length n"), "x_scale": "log", "y_scale": "log", "height": 11,
         "legend": "none",
     }  # fmt: skip
-    counted = (_("multiply-adds, counted"), Curves(_lines(result, "operations"), **options))
+    operations = _on_top(_lines(result, "operations"))
+    counted = (_("multiply-adds, counted"), Curves(operations, **options))
     if result.seconds is None:
         kept = [
             Line(_(LAYERS[c.layer].name), result.lengths, c.kept, key=LAYERS[c.layer].ink)
             for c in result.layers
         ]
-        return [counted, (_("numbers kept for backward"), Curves(kept, **options))]
-    lines: dict[By, list[Line]] = {by: _lines(result, by) for by in ("page", "torch")}
-    everything = np.concatenate([np.asarray(line.y) for by in lines for line in lines[by]])
-    options["y_range"] = (float(np.nanmin(everything)), float(np.nanmax(everything)))
-    titles: dict[By, str] = {"page": _page_name(result), "torch": "torch"}
-    return [
-        counted,
-        *(
-            (_("{whose} (ms)").format(whose=titles[by]), Curves(lines[by], **options))
-            for by in lines
-        ),
+        return [counted, (_("numbers kept for backward"), Curves(_on_top(kept), **options))]
+    times = {whose: _lines(result, by) for by, whose in _whose(result).items()}
+    seconds = np.concatenate([np.asarray(line.y) for lines in times.values() for line in lines])
+    options["y_range"] = (float(np.nanmin(seconds)), float(np.nanmax(seconds)))
+    panels = [
+        (_("{whose} (ms)").format(whose=whose), Curves(_on_top(lines), **options))
+        for whose, lines in times.items()
     ]
+    return [counted, *panels]
 
 
 def _lines(result: Cost, by: By) -> list[Line]:
@@ -1161,13 +1168,21 @@ def _lines(result: Cost, by: By) -> list[Line]:
     ]
 
 
+def _on_top(lines: Sequence[Line]) -> list[Line]:
+    """The same lines with those last, and so above the others, that the sentences speak of."""
+    order = ("attention", *_RIVALS)
+    ranks = {LAYERS[name].ink: rank for rank, name in enumerate(order)}
+    return sorted(lines, key=lambda line: -ranks[line.key])
+
+
 def _is_compared(result: Cost) -> bool:
     names = [c.layer for c in result.layers]
     return "attention" in names and len(names) > 1
 
 
 def _measures(result: Cost) -> list[By]:
-    return ["operations"] if result.seconds is None else ["operations", "page", "torch"]
+    """What layers are compared in."""
+    return ["operations", *_whose(result)]
 
 
 def _formulas(result: Cost) -> Table:
@@ -1182,8 +1197,8 @@ def _formulas(result: Cost) -> Table:
     measures = _measures(result) if _is_compared(result) else []
     heads: dict[By, str] = {
         "operations": _("attention dearer: counted"),
-        "page": _("our page"),
-        "torch": _("torch"),
+        "page": _("on our page"),
+        "torch": _("in torch"),
     }
     columns += [heads[by] for by in measures]
     rows = [
@@ -1206,7 +1221,7 @@ def _cell(result: Cost, layer: str, by: By) -> str:
         return "-"
     found = compare(result, "attention", layer, by)
     if not found.spans:
-        return _("not clearly") if found.hidden else _("never")
+        return _("unclear") if found.hidden else _("never")
     if found.spans != [(None, None)]:
         return ", ".join(_span_sign(low, high, found.exact) for low, high in found.spans)
     start = _told_from(found)
@@ -1243,7 +1258,7 @@ def _where(found: Comparison) -> str:
         if len(found.hidden) == len(found.lengths):
             return _("at no n that the runs can tell apart")
         pattern = (
-            _("at no n for certain up to {last}") if found.hidden else _("at no n up to {last}")
+            _("at no n up to {last} for certain") if found.hidden else _("at no n up to {last}")
         )
         return pattern.format(last=found.lengths[-1])
     if found.spans == [(None, None)]:
@@ -1268,55 +1283,50 @@ def _where(found: Comparison) -> str:
 
 
 def _caption(result: Cost) -> str:
-    """What the last columns of the table say."""
-    if result.seconds is None:
-        return _("Last column: the lengths n at which attention needs more multiply-adds.")
-    return _(
-        "Last columns: the lengths n at which attention needs more multiply-adds than the layer, or"
-        " takes longer: on {pages}, in torch. Paths up to a factor; convolutions dilated."
-    ).format(pages=_page_name(result))
+    """How to read the table: what its formulas leave out, and its last columns."""
+    text = _("Paths up to a factor; convolutions dilated, windows filled up and shifted.")
+    if not _is_compared(result):
+        return text
+    last = (
+        _("Last column: at which n attention needs more multiply-adds.")
+        if result.seconds is None
+        else _("Last columns: at which n attention needs more multiply-adds, or takes longer.")
+    )
+    return f"{text} {last}"
 
 
 def _details(result: Cost) -> list[RenderableType]:
     """Everything at every length, all crossovers, and the image models."""
     lengths = [f"n = {n}" for n in result.lengths]
     keys = [LAYERS[c.layer].ink for c in result.layers]
-    names = [_(LAYERS[c.layer].name) for c in result.layers]
 
-    def table(head: str, rows: Sequence[Sequence[str]]) -> Table:
-        cells = [[name, *row] for name, row in zip(names, rows)]
-        return Table([Column(head, "left"), *lengths], cells, keys=keys)
+    def table(head: str, values: Callable[[Layer], Any], unit: float) -> Table:
+        rows = [
+            [
+                _(LAYERS[c.layer].name),
+                *(_short(v / unit) if unit != 1 else glyphs.count(v) for v in values(c)),
+            ]
+            for c in result.layers
+        ]
+        return Table([Column(head, "left"), *lengths], rows, keys=keys)
 
     parts: list[RenderableType] = [
-        table(
-            _("million multiply-adds"),
-            [[_short(v / 1e6) for v in c.operations] for c in result.layers],
-        ),
-        table(_("longest path"), [[glyphs.count(v) for v in c.path] for c in result.layers]),
-        table(
-            _("kept for backward (MB)"),
-            [[_short(_FLOAT32 * v / 1e6) for v in c.kept] for c in result.layers],
-        ),
+        table(_("million multiply-adds"), lambda c: c.operations, 1e6),
+        table(_("longest path"), lambda c: c.path, 1),
+        table(_("kept for backward (MB)"), lambda c: c.kept, 1e6 / _FLOAT32),
     ]
-    if result.seconds is not None:
-        for by in _measures(result)[1:]:
-            whose = _page_name(result) if by == "page" else _("torch")
-            rows = [[_short(1e3 * t) for t in result.costs(c.layer, by)] for c in result.layers]
-            parts.append(table(_("{whose} (ms)").format(whose=whose), rows))
-        for by in _measures(result)[1:]:
-            whose = _page_name(result) if by == "page" else _("torch")
-            rows = [
-                [
-                    _short(result.batch * m / t / 1e9)
-                    for m, t in zip(c.operations, result.costs(c.layer, by))
-                ]
-                for c in result.layers
-            ]
-            parts.append(
-                table(_("{whose} (billion multiply-adds a second)").format(whose=whose), rows)
-            )
-    parts += [*_all_crossovers(result), *_image_tables(result)]
-    return parts
+    for by, whose in _whose(result).items():
+        title = _("{whose} (ms)").format(whose=whose)
+        parts.append(table(title, lambda c, by=by: result.costs(c.layer, by), 1e-3))  # type: ignore[misc]
+    for by, whose in _whose(result).items():
+        title = _("{whose} (billion multiply-adds a second)").format(whose=whose)
+        parts.append(table(title, lambda c, by=by: _rates(result, c, by), 1e9))  # type: ignore[misc]
+    return [*parts, *_all_crossovers(result), *_image_tables(result)]
+
+
+def _rates(result: Cost, counted: Layer, by: By) -> Floats:
+    """Multiply-adds in a second, at each length."""
+    return result.batch * np.array(counted.operations) / result.costs(counted.layer, by)
 
 
 def _short(value: float) -> str:
@@ -1332,7 +1342,7 @@ def _all_crossovers(result: Cost) -> list[RenderableType]:
         if any(low is not None for each in found for low, _high in each.spans):
             texts = [_where(each) for each in found]
             rows.append(
-                [_("{a} over {b}").format(a=_(LAYERS[a].name), b=_(LAYERS[b].name)), *texts]
+                [_("{a} than {b}").format(a=_(LAYERS[a].name), b=_(LAYERS[b].name)), *texts]
             )
     if not rows:
         return [Note(_("In these lengths no layer overtakes another."))]
@@ -1431,11 +1441,17 @@ def _misleading(result: Cost) -> str:
             "In torch at n = {n}, no layer that needs more multiply-adds than another takes clearly"
             " less time."
         ).format(n=n)
-    _ratio, a, b, work, spent = max(found)
+    _gap, a, b, work, spent = max(found)
     return _(
         "Counted operations do not tell the time: in torch at n = {n}, {a} needs {work} times the"
-        " multiply-adds of {b} and {spent} of its time."
-    ).format(n=n, a=_(LAYERS[a].name), b=_(LAYERS[b].name), work=number(work), spent=number(spent))
+        " multiply-adds of {b} and is {speed} times as fast."
+    ).format(
+        n=n,
+        a=_(LAYERS[a].name),
+        b=_(LAYERS[b].name),
+        work=number(work),
+        speed=number(1 / spent),
+    )
 
 
 def _fastest(result: Cost) -> str:

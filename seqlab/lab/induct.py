@@ -853,10 +853,10 @@ def _needs_said(result: Induct) -> str:
     if reader == 0:
         return text
     cut = _(
-        "With the queries of layer {layer} cut off from below it is {queries}, with its keys"
+        " With the queries of layer {layer} cut off from below it is {queries}, with its keys"
         " {keys}, with its values {values}."
     )
-    return text + " " + cut.format(layer=reader, **below)
+    return text + cut.format(layer=reader, **below)
 
 
 def question(result: Induct) -> Question:

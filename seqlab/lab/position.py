@@ -912,7 +912,7 @@ def takeaways(result: Position) -> list[str]:
 
 
 def _names(encodings: Sequence[str]) -> str:
-    return ", ".join(_(ENCODINGS[name]) for name in encodings)
+    return _(", ").join(_(ENCODINGS[name]) for name in encodings)
 
 
 def _blind(none: Training, result: Position) -> str:
@@ -925,9 +925,9 @@ def _blind(none: Training, result: Position) -> str:
         text = _("Without positions it is not guessing: {mean} % right at {t} tokens{range};")
     error = next(a.permuted for a in result.algebra if a.encoding == "none")
     if error < _EXACT:
-        text += " " + _("permuted tokens give the same outputs, permuted, to within {error}.")
+        text += _(" permuted tokens give the same outputs, permuted, to within {error}.")
     else:
-        text += " " + _("permuted tokens change the outputs by {error}.")
+        text += _(" permuted tokens change the outputs by {error}.")
     return text.format(
         mean=f"{100 * float(shares.mean()):.0f}",
         t=result.length,
@@ -991,7 +991,7 @@ def _reach_said(trained: Sequence[Training], result: Position) -> str:
         "Trained to {length} tokens, each of {n} networks answers 90 % and more: {parts}.",
         result.seeds,
     )
-    return text.format(length=result.length, n=result.seeds, parts="; ".join(parts))
+    return text.format(length=result.length, n=result.seeds, parts=_("; ").join(parts))
 
 
 def _order_said(result: Position) -> list[str]:
@@ -1049,7 +1049,7 @@ def question(result: Position) -> Question:
         names = [name for name in shares if name == best or shares[name] <= shares[best] - 0.05]
         if len(names) > 1 and shares[best] >= 0.6:
             text = _("Trained to {length} tokens: which answers best at {beyond}?")
-            told = "; ".join(f"{_(ENCODINGS[n])} {100 * shares[n]:.0f} %" for n in names)
+            told = _("; ").join(f"{_(ENCODINGS[n])} {100 * shares[n]:.0f} %" for n in names)
             return Question(
                 text.format(length=result.length, beyond=result.beyond),
                 [_(ENCODINGS[name]) for name in names],

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seqlab.book import attention
+from seqlab.book import attention, positions
 
 MASKS = {
     "none": lambda t, s: None,
@@ -98,6 +98,117 @@ def test_additive(draw, close, mask):
         close,
         oracle,
     )
+
+
+def turned(x):
+    """RoPE by its definition: each pair of numbers times e^(i pos θ), one position at a time."""
+    d = x.shape[-1]
+    pairs = torch.view_as_complex(x.unflatten(-1, (d // 2, 2)).contiguous())
+    θ = 10000.0 ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+    out = [
+        pairs[..., pos, :] * torch.polar(torch.ones_like(θ), pos * θ).to(pairs.dtype)
+        for pos in range(x.shape[-2])
+    ]
+    return torch.view_as_real(torch.stack(out, -2)).flatten(-2)
+
+
+@pytest.mark.parametrize("kind", ["rotate", "bias", "both"])
+@pytest.mark.parametrize("itself", [True, False], ids=["self", "cross"])
+def test_multi_head_with_positions(draw, close, dtype, kind, itself):
+    """torch's fused attention takes a float mask, and the queries and keys as they are given.
+
+    The bias is a parameter here, and gets its gradient; the mask is another in each sentence.
+    """
+    t, s, d, h = 4, 4 if itself else 5, 8, 2
+    p = attention.MultiHead(*(draw(d, d) for _ in range(4)), *(draw(d) for _ in range(4)))
+    x, source, bias = draw(3, t, d), draw(3, s, d), draw(h, t, s)
+    mask = np.random.default_rng(3).random((3, t, s)) > 0.4
+    mask[..., 0] = True
+    rotated, biased = kind != "bias", kind != "rotate"
+
+    def ours(x, source, bias, *parameters):
+        return attention.multi_head(
+            attention.MultiHead(*parameters),
+            x,
+            x if itself else source,
+            h,
+            mask,
+            rotate=positions.rotary if rotated else None,
+            bias=bias if biased else None,
+        )[0]
+
+    def oracle(x, source, bias, *parameters):
+        p = attention.MultiHead(*parameters)
+        source = x if itself else source
+        q, k, v = (
+            F.linear(y, W.T, b).unflatten(-1, (h, d // h)).transpose(1, 2)
+            for y, W, b in ((x, p.W_q, p.b_q), (source, p.W_k, p.b_k), (source, p.W_v, p.b_v))
+        )
+        if rotated:
+            q, k = turned(q), turned(k)
+        added = bias[None] if biased else torch.zeros((), dtype=x.dtype)
+        added = added.masked_fill(~torch.tensor(mask)[:, None], -torch.inf)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
+        return F.linear(out.transpose(1, 2).flatten(-2), p.W_o.T, p.b_o)
+
+    both_ways(ours, (x, source, bias, *p), close, oracle)
+
+
+def test_a_bias_of_numpy_joins_scores_of_torch(draw, close, dtype):
+    """ALiBi is a NumPy array of float64, whatever the model is made of."""
+    p = attention.MultiHead(*(draw(8, 8) for _ in range(4)), *(draw(8) for _ in range(4)))
+    x, bias = draw(3, 4, 8), positions.alibi(4, 2)
+    assert bias.dtype == np.float64
+    there = attention.MultiHead(*map(torch.tensor, p)), torch.tensor(x), torch.tensor(x)
+    for ours, theirs in zip(
+        attention.multi_head(p, x, x, 2, bias=bias),
+        attention.multi_head(*there, 2, bias=torch.tensor(bias).to(there[1].dtype)),
+        strict=True,
+    ):
+        close(ours, theirs)
+    close(
+        attention.multi_head(*there, 2, bias=bias)[0],
+        attention.multi_head(*there, 2, bias=torch.tensor(bias))[0],
+    )
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_rollout(draw, close, batch, layers):
+    """Against the sum over all paths through the layers, written out index by index."""
+    h, t = 2, 4
+    scores = [draw(*batch, h, t, t) for _ in range(layers)]
+
+    def weights(scores):
+        e = np.exp(scores) if isinstance(scores, np.ndarray) else scores.exp()
+        return e / e.sum(-1)[..., None]
+
+    def oracle(*scores):
+        R = torch.eye(t, dtype=scores[0].dtype).expand(*batch, t, t)
+        for layer in scores:
+            W = weights(layer)
+            above = []
+            for i in range(t):
+                row = R[..., i, :] / 2  # the residual connection hands on what was there
+                for j in range(t):
+                    for head in range(h):
+                        row = row + W[..., head, i, j, None] / (2 * h) * R[..., j, :]
+                above.append(row)
+            R = torch.stack(above, -2)
+        return R
+
+    both_ways(lambda *s: attention.rollout([weights(x) for x in s]), scores, close, oracle)
+    R = attention.rollout([weights(x) for x in scores])
+    np.testing.assert_allclose(R.sum(-1), 1, rtol=1e-5)
+    assert (R > 0).all()
+
+
+def test_rollout_of_causal_layers_is_causal(draw):
+    """What lies ahead is in nothing, and the first token is made of itself."""
+    masked = [np.exp(draw(2, 5, 5)) * np.tri(5) for _ in range(3)]
+    R = attention.rollout([w / w.sum(-1, keepdims=True) for w in masked])
+    assert (R[np.triu_indices(5, 1)] == 0).all() and (R[np.tril_indices(5)] > 0).all()
+    assert R[0, 0] == pytest.approx(1, rel=1e-5)
 
 
 def test_heads_are_split_and_joined(draw, close):

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.filterwarnings("error")  # no overflow, however large t
 VERBS: dict[str, tuple[Any, Any]] = {
     "sigmoid": (ops.sigmoid, torch.sigmoid),
     "tanh": (ops.tanh, torch.tanh),
+    "relu": (ops.relu, torch.relu),
     "sin": (ops.sin, torch.sin),
     "cos": (ops.cos, torch.cos),
     "gelu": (ops.gelu, F.gelu),
@@ -72,7 +73,7 @@ def test_numpy_gelu_is_exact_everywhere():
 
 def test_numpy_passes_nan_on_as_torch_does():
     x = np.array([np.nan, 1.0])
-    for name in ("sigmoid", "tanh", "gelu", "gelu_tanh", "softmax"):
+    for name in ("sigmoid", "tanh", "relu", "gelu", "gelu_tanh", "softmax"):
         verb, oracle = VERBS[name]
         np.testing.assert_allclose(verb(x), oracle(torch.tensor(x)).numpy())
 
@@ -89,6 +90,32 @@ def test_split_refuses_unequal_parts():
 
 def test_arange():
     assert ops.arange(4).tolist() == [0, 1, 2, 3]
+
+
+def test_identity():
+    for n in (1, 4):
+        np.testing.assert_array_equal(ops.identity(n), torch.eye(n, dtype=torch.float64).numpy())
+
+
+@pytest.mark.parametrize("given", ["bool", "int64", "float32", "float64"])
+def test_cast_takes_the_library_and_dtype_of_the_other(given, dtype, draw):
+    x, like = (5 * draw(3, 4)).astype(given), draw(2)
+    ours = ops.cast(x, like=like)
+    assert isinstance(ours, np.ndarray) and ours.dtype == dtype
+    np.testing.assert_array_equal(ours, x.astype(dtype))
+    theirs = ops.cast(x, like=torch.tensor(like))
+    assert theirs.dtype == getattr(torch, dtype)
+    assert torch.equal(theirs, torch.tensor(x).to(theirs.dtype))
+
+
+def test_cast_goes_to_the_device_of_the_other():
+    assert ops.cast(np.eye(2), like=torch.empty(1, device="meta")).device.type == "meta"
+
+
+def test_cast_keeps_the_gradient_of_a_tensor(dtype, draw):
+    x = torch.tensor(draw(3), requires_grad=True)
+    ops.cast(x, like=torch.empty(1, dtype=torch.float64)).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [1.0] * 3
 
 
 def test_numpy_verbs_do_without_torch(monkeypatch):

@@ -1,4 +1,7 @@
-"""The front of ViT against transformers and against torch's convolution."""
+"""The front of ViT against transformers and against torch's convolution.
+
+The whole of it is compared with transformers in test_book_models.py.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +13,9 @@ from hypothesis import strategies as st
 from transformers.models.vit.configuration_vit import ViTConfig
 from transformers.models.vit.modeling_vit import ViTEmbeddings
 
-from seqlab.book import conv, vit
+from seqlab import trees
+from seqlab.book import conv, transformer, vit
+from seqlab.book.transformer import Style
 
 B, C, P, N1, N2, D = 2, 3, 4, 3, 5, 16  # colour, and not square
 
@@ -109,3 +114,28 @@ def test_init_has_the_deviations_it_names_and_separate_arrays():
     assert not q.b.any()
     assert not q.cls.any()
     assert not np.shares_memory(q.b, q.cls)
+
+
+def test_a_picture_is_read_alike_alone_and_among_others(q, images, draw, close):
+    shapes = [transformer.init(np.random.default_rng(0), D, 20) for _layer in range(2)]
+    blocks = trees.convert(lambda w: draw(*w.shape), tuple(shapes))
+    model = vit.ViT(q, blocks, transformer.Norm(draw(D), draw(D)))
+    head, style = vit.Head(draw(D, 7), draw(7)), Style(h=4, pre_norm=True)
+
+    def scores(images):
+        x = vit.read(model, vit.patchify(images, P), style).states[-1]
+        return vit.classify(head, vit.represent(model, x, style))
+
+    together = scores(images)
+    assert together.shape == (B, 7)
+    for one, ours in zip(images, together, strict=True):
+        close(ours, scores(one))
+
+
+def test_only_the_class_token_represents_the_picture(q, draw, close):
+    model = vit.ViT(q, (), transformer.Norm(draw(D), draw(D)))
+    x, style = draw(2, 5, D), Style(h=4, pre_norm=True)
+    y = vit.represent(model, x, style)
+    close(y, F.layer_norm(torch.tensor(x[:, 0]), (D,), *map(torch.tensor, model.norm)))
+    x[:, 1:] = draw(2, 4, D) + 1
+    close(vit.represent(model, x, style), y)

@@ -9,17 +9,18 @@ import pytest
 from rich.cells import cell_len
 from rich.measure import Measurement
 
-from seqlab.figures import bars, curves, flow, heatmap, panels, picture
+from seqlab.figures import bars, curves, flow, heatmap, multiples, panels, picture
 from seqlab.figures.bars import Bars
 from seqlab.figures.curves import Curves, Line
 from seqlab.figures.flow import Arrow, Box, Flow
 from seqlab.figures.heatmap import Heatmap
+from seqlab.figures.multiples import Multiples
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.picture import Picture
 
 WIDTHS = (40, 60, 80, 120, 300)
 COLOURS = ("truecolor", "256", "standard", None)
-MODULES = (curves, heatmap, picture, bars, panels, flow)
+MODULES = (curves, heatmap, multiples, picture, bars, panels, flow)
 HOSTILE = {
     "markup": "[/b] [red]x[/red] [link=http://x]",
     "escape": "a\x1b[31mb\x1b]0;title\x07c",
@@ -82,6 +83,13 @@ def figures_of(values, text):
             )
             for colours in ("sequential", "diverging")
         },
+        "multiples": Multiples(
+            values[None].repeat(6, axis=0).reshape(1, 3, 2, number),
+            [[(text, text)] * 3],
+            row_axis=text,
+            column_axis=text,
+            marked=(0, 1),
+        ),
         **{
             f"bars {scale}": Bars(
                 [text] * number, values, units=text, scale=scale, low=values, high=values * 1.0
@@ -164,7 +172,7 @@ def test_each_console_gets_its_own_codes(module, console):
     assert "\x1b" not in printed[None][0]
 
 
-@pytest.mark.parametrize("module", ["curves", "heatmap", "bars", "panels", "flow"])
+@pytest.mark.parametrize("module", ["curves", "heatmap", "multiples", "bars", "panels", "flow"])
 def test_only_pictures_load_pillow(module):
     code = f"import sys, seqlab.figures.{module}; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -84,6 +84,51 @@ def test_long_vertical_labels_keep_both_ends(draw):
     assert ["".join(line[x] for line in lines[:9]) for x in (0, 2)] == ["encode…11", "encode…12"]
 
 
+def test_every_other_label_is_raised_where_that_gives_them_room(draw):
+    """Each is written out over the middle of its column, the even ones next to the matrix."""
+    columns = ["previous", "itself", "second", "beginning", "induced", "to"]
+    figure = Heatmap(np.eye(6), columns=columns, rows=["row"] * 6, numbers=False, cell_width=6)
+    lines = draw(figure, colours="256")
+    assert lines[0].split() == columns[1::2] and lines[1].split() == columns[::2]
+    for i, label in enumerate(columns[1:], 1):
+        middle = lines[1 - i % 2].index(label) + len(label) / 2
+        assert abs(middle - (4 + 6 * i + 3)) <= 0.5
+    assert lines[1].index(columns[0]) == 4, "the first has no room on its left"
+
+
+@pytest.mark.parametrize(
+    ("cell", "longest", "height"),
+    [(9, 8, 1), (8, 8, 2), (5, 8, 2), (5, 20, 2), (4, 7, 2), (4, 8, 8), (3, 5, 5), (4, 20, 9)],
+)
+def test_labels_are_raised_only_where_two_cells_hold_them(draw, cell, longest, height):
+    """Top-down shows nine characters: two cells of five, with a space, do as well."""
+    labels = [c * longest for c in "abc"]
+    bare = Heatmap(np.eye(3), numbers=False, cell_width=cell)
+    figure = Heatmap(np.eye(3), columns=labels, numbers=False, cell_width=cell)
+    assert len(draw(figure)) - len(draw(bare)) == height
+
+
+@pytest.mark.parametrize("width", [30, 31, 34, 80])
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("longest", [9, 10, 11, 30])
+def test_raised_labels_neither_touch_nor_leave_the_screen(draw, width, plain, longest):
+    """At both edges too, where a label has no room to stand over the middle of its column."""
+    columns = [c * longest for c in "abcde"]
+    figure = Heatmap(np.eye(5), columns=columns, numbers=False, cell_width=6)
+    lines = draw(figure, width=width, plain=plain)
+    dots = "..." if plain else "…"
+    for line, there in ((0, "bd"), (1, "ace")):
+        words = lines[line].split()
+        assert [word[0] for word in words] == list(there)
+        for word, letter in zip(words, there, strict=True):
+            start = lines[line].index(word)
+            column = 6 * "abcde".index(letter)
+            assert start < column + 6 and start + len(word) > column, "beside its column"
+            cut = len(word) < longest
+            assert word == (letter * (len(word) - len(dots) * cut) + dots * cut)
+            assert not cut or longest > 11 or letter == "e", "cut without need"
+
+
 def test_labels_stand_flat_only_with_a_space_between(draw):
     two = Heatmap(np.eye(2), columns=["10", "11"], numbers=False, cell_width=2)
     assert draw(two, colours="256")[0].startswith("1 1")
