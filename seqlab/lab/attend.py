@@ -795,7 +795,7 @@ def show(result: Attend | Seen, detail: bool = False) -> RenderableType:
     if isinstance(result, Seen):
         return _show_picture(result, detail)
     parts: list[RenderableType] = [Title(_("Who looks at whom?"), "softmax(Q Kᵀ / √d) V")]
-    used = 1 + 1 + 4 + 1  # title, footer, takeaways, caveat
+    used = 1 + 2 + 4 + 2  # title, footer, takeaways, caveat
     if result.row is not None:
         parts += [_caption(result), _worked(result, result.row, detail)]
         used = _LINES  # no room for the others
@@ -808,7 +808,7 @@ def show(result: Attend | Seen, detail: bool = False) -> RenderableType:
         used += rows + 1
     if result.next:
         parts += [Title(_("What comes next?")), _foretold(result)]
-        used += 1 + len(result.next)
+        used += 2 + len(result.next)
     plain = result.row is None and result.compared is None
     if plain or detail:
         lines = (_LINES - used - 1) // max(1, result.shape[0]) - 1

@@ -171,9 +171,11 @@ def test_any_text_is_read_and_drawn(text):
 
 def test_takeaways_follow_the_numbers(tired):
     trained = " ".join(attend.takeaways(tired))
-    untrained = " ".join(attend.takeaways(attend.run(TIRED, model="untrained")))
+    random = attend.run(TIRED, model="untrained")
+    untrained = " ".join(attend.takeaways(random))
     assert "induction head" in trained and "induction head" not in untrained
-    assert "broad 32" in untrained or "nearly everywhere alike" in untrained
+    broad = sum(h.pattern == "broad" for h in random.heads)
+    assert broad > 16 and f"broad {broad}" in untrained
     assert "trained to look back only" in " ".join(
         attend.takeaways(attend.run(TIRED, causal=False))
     )
