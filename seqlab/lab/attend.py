@@ -23,6 +23,7 @@ from rich.console import Group, RenderableType
 from seqlab import checkpoints, heads, images, models
 from seqlab.book import attention, transformer
 from seqlab.book.ops import softmax
+from seqlab.book.vit import ViT
 from seqlab.figures.bars import Bars
 from seqlab.figures.glyphs import number, shorten
 from seqlab.figures.heatmap import Heatmap
@@ -45,6 +46,7 @@ _PROBE = 24  # random tokens, read twice
 _DECIMALS = 7  # of the weights: float32 has no more
 _WORDS = 16  # rows of the large picture; more with --detail
 _WORDS_DETAIL = 48
+_UNMOVED = 0.005  # a share that is no move
 _KEYS = 13  # rows of the worked example
 _LINES = 40  # of the first screen
 
@@ -268,7 +270,7 @@ def run(
         raise BadInput(
             "--next",
             _("a model that reads from left to right, which {model} does not").format(
-                model=loaded.name
+                model=models.shown(loaded.name)
             ),
             f"--model {checkpoints.STORYTELLER}",
         )
@@ -440,9 +442,11 @@ def _probe(model: models.Model) -> list[int] | None:
     longest = (model.longest - len(ends)) // 2
     if longest < 4:
         return None
-    size = model.tokenizer.get_vocab_size()
+    assert not isinstance(model.parameters, ViT)
+    size = min(model.tokenizer.get_vocab_size(), model.parameters.embed.shape[0])
+    special = {*ends, *model.tokenizer.get_added_tokens_decoder()}
     drawn = np.random.default_rng(0).permutation(size)
-    known = [i for i in drawn.tolist()[: 4 * _PROBE + 8 * len(ends)] if i not in ends]
+    known = [i for i in drawn.tolist()[: 4 * _PROBE + len(special)] if i not in special]
     span = known[: min(_PROBE, longest)]
     return [*ends[:1], *span, *span, *ends[1:]]
 
@@ -470,7 +474,9 @@ def _candidates(model: models.Model, layer: int | None, head: int | None) -> lis
     for name, value, size in (("layer", layer, layers), ("head", head, h)):
         if value is not None and value >= size:
             pattern = _("0 to {last}: {model} has {layers} layers of {h} heads")
-            expected = pattern.format(last=size - 1, model=model.name, layers=layers, h=h)
+            expected = pattern.format(
+                last=size - 1, model=models.shown(model.name), layers=layers, h=h
+            )
             raise BadInput(f"--{name} {value}", expected)
     return [
         (i, j)
@@ -488,23 +494,25 @@ def _choose(
     pairs: "Sequence[_Pair]",
 ) -> tuple[int, int]:
     """The most telling of the candidates: for a query, or a comparison, the one that shows most."""
+    telling = np.zeros(reading.weights.shape[:2])
+    for each in found:
+        telling[each.layer, each.head] = each.telling
+    value = telling
     if other is not None and any(pair.equal for pair in pairs):
         shares = _shares(reading, other, pairs)
         kept = np.array([pair.equal for pair in pairs])
         value = shares[..., kept].max(-1)
     elif token is not None:
         value = np.where(_content(reading)[token], reading.weights[:, :, token], 0).max(-1)
-    else:
-        value = np.zeros(reading.weights.shape[:2])
-        for each in found:
-            value[each.layer, each.head] = each.telling
+    if max(value[at] for at in candidates) < _UNMOVED:  # what is left is rounding
+        value = telling
     return max(candidates, key=lambda at: (value[at], -at[0], -at[1]))
 
 
 def _token(tokens: Tokens, query: str) -> int:
     """The token that `query` names: a word (its last piece), a piece or a special token."""
     named, _colon, nth = query.rpartition(":")
-    which = int(nth) if _colon and nth.isascii() and nth.isdigit() and named else None
+    which = int(nth) if named and nth.isascii() and nth.isdigit() and len(nth) < 9 else None
     for wanted, count in ((query, 1), (named, which)):
         if count is None:
             continue
@@ -621,12 +629,13 @@ def _moved(
         return []
     first, second = (_worded(r, r.matrix(view, chosen, layer)) for r in (one, other))
     share = _difference(first, second, pairs)
+    special = [g.special for g in _groups(one.tokens.labels, one.tokens.words, pieces=False)]
     labels = [g.label for g in _groups(one.tokens.labels, one.tokens.words, pieces=False)]
     others = [g.label for g in _groups(other.tokens.labels, other.tokens.words, pieces=False)]
     moved = []
     for n in np.argsort(-share, kind="stable").tolist():
         i, j, equal = pairs[n]
-        if not equal:
+        if not equal or special[i]:
             continue
         links = [
             Link(
@@ -635,6 +644,16 @@ def _moved(
                 float(second[j, p.second]),
             )
             for p in pairs
+        ]
+        links += [
+            Link(label, float(first[i, n]), 0.0)
+            for n, label in enumerate(labels)
+            if n not in {p.first for p in pairs}
+        ]
+        links += [
+            Link(label, 0.0, float(second[j, n]))
+            for n, label in enumerate(others)
+            if n not in {p.second for p in pairs}
         ]
         links.sort(key=lambda link: -abs(link.after - link.before))
         moved.append(Moved(labels[i], float(share[n]), links[:3]))
@@ -781,7 +800,21 @@ def check(
         weight = float(np.maximum(weight, np.max(np.abs(oracle(every).numpy() - ours))))
         difference = np.max(np.abs(oracle(v).numpy() - ours.astype(np.float64) @ v.numpy()))
         output = float(np.maximum(output, difference / np.max(np.abs(v.numpy()))))
+    row = []
+    if query is not None and image is None:
+        found = run(
+            sentence, model=model, layer=layer, head=head, query=query, causal=causal, seed=seed
+        )
+        assert isinstance(found, Attend) and found.row is not None and found.layer is not None
+        q, k, v = (
+            torch.from_numpy(np.asarray(a, np.float64))
+            for a in _projected(loaded, trace, found.layer)
+        )
+        theirs = torch.nn.functional.scaled_dot_product_attention(q, k, v, allowed)
+        error = np.max(np.abs(theirs[found.head, found.row.token].numpy() - found.row.output))
+        row = [Check(_("the row worked out"), float(error), 1e-9)]
     return [
+        *row,
         Check(_("attention weights"), weight, 1e-5),
         Check(_("outputs of the heads, relative"), output, 1e-5),
     ]
@@ -802,7 +835,10 @@ def show(result: Attend | Seen, detail: bool = False) -> RenderableType:
     elif result.compared is not None:
         parts += [_caption(result), _both(result, detail), _moves(result, detail)]
         used = _LINES
-    elif not result.overview:
+    elif result.overview:
+        parts.append(Note(_shape_of(result)))
+        used += 1
+    else:
         picture, rows = _large(result, result.sentence, _WORDS_DETAIL if detail else _WORDS)
         parts += [_caption(result), picture]
         used += rows + 1
@@ -831,10 +867,7 @@ def _caveat(result: Attend) -> str:
 
 
 def _caption(result: Attend) -> Note:
-    layers, h = result.shape
-    where = _("{model}, {layers} layers × {heads} heads").format(
-        model=_named(result.model), layers=layers, heads=h
-    )
+    where = _shape_of(result)
     if result.view == "rollout":
         return Note(f"{where} · " + _("rollout through all layers"))
     if result.view == "average":
@@ -848,6 +881,12 @@ def _caption(result: Attend) -> Note:
     if found.probe is not None:
         parts.append(_("random tokens: {pattern}").format(pattern=_pattern(*found.probe)))
     return Note(" · ".join(parts))
+
+
+def _shape_of(result: Attend) -> str:
+    layers, h = result.shape
+    text = _("{model}, {layers} layers × {heads} heads")
+    return text.format(model=_named(result.model), layers=layers, heads=h)
 
 
 def _named(model: str) -> str:
@@ -866,8 +905,9 @@ def _share(value: float) -> str:
 
 
 def _label(result: Attend, head: Head) -> Label:
-    """The pattern here; or on the probe, with a star, where this sentence has no target for it."""
-    if head.probe is not None and head.probe.key in result.absent:
+    """The pattern here; where there is none, with a star, one that only the probe can show."""
+    unnamed = head.pattern in ("mixed", "broad")
+    if unnamed and head.probe is not None and head.probe.key in result.absent:
         return _(heads.SHORT[head.probe.key]) + "*", f"{head.probe.score:.2f}".lstrip("0")
     score = "" if head.pattern == "mixed" else f"{head.score:.2f}".removeprefix("0")
     return _(heads.SHORT[head.pattern]), score
@@ -1026,7 +1066,7 @@ def _worked(result: Attend, row: Row, detail: bool) -> RenderableType:
     scaled = row.scores / math.sqrt(d)
     top = float(scaled[row.allowed].max())
     shift = (
-        top if top > 9 else 0.0
+        top if abs(top) > 9 else 0.0
     )  # e^x is read aloud: a large one is taken relative to the largest
     exps = np.where(row.allowed, np.exp(scaled - shift), 0.0)
     parts = min(2, d)
@@ -1229,6 +1269,8 @@ def _of_head(result: Attend) -> str:
     found = result.find(result.layer, result.head)
     where = _("Layer {layer} head {head}").format(layer=found.layer, head=found.head)
     link = _strongest(result)
+    if len(result.absent) == len(heads.PATTERNS) - 2:
+        return _("The sentence is too short to tell what a head does.")
     if found.pattern in ("mixed", "broad"):
         start = (
             _("{head} looks nearly everywhere alike ({score} of the largest entropy)")
@@ -1240,7 +1282,7 @@ def _of_head(result: Attend) -> str:
             head=where, pattern=_(heads.PATTERNS[found.pattern]), score=_share(found.score)
         )
     if link is None:
-        return start + _(".")
+        return start + "."
     query, key, weight, even = link
     return start + _(
         "; its strongest link between words apart is {query} → {key}, {weight} (evenly: {even})."
@@ -1266,15 +1308,18 @@ def _strongest(result: Attend) -> tuple[str, str, float, float] | None:
     if not where.any():
         return None
     i, j = np.unravel_index(int(np.where(where, matrix, -1).argmax()), matrix.shape)
-    sizes = np.diff([*(g.start for g in groups), len(text.tokens)])
-    open_to = sizes[: i + 1].sum() if result.causal else sizes.sum()
-    return groups[i].label, groups[j].label, float(matrix[i, j]), float(sizes[j] / open_to)
+    t = np.arange(len(text.tokens))
+    seen = t[:, None] >= t[None, :] if result.causal else np.ones((len(t), len(t)), bool)
+    blind = _joined(seen / seen.sum(-1, keepdims=True), groups)
+    return groups[i].label, groups[j].label, float(matrix[i, j]), float(blind[i, j])
 
 
 def _of_all(result: Attend) -> str:
     """How many heads do what."""
     counts = Counter(h.pattern for h in result.heads)
-    listed = ", ".join(f"{_(heads.PATTERNS[k])} {counts[k]}" for k in heads.PATTERNS if counts[k])
+    listed = _(", ").join(
+        f"{_(heads.PATTERNS[k])} {counts[k]}" for k in heads.PATTERNS if counts[k]
+    )
     text = _("Of {n} heads in this sentence: {listed}.").format(n=len(result.heads), listed=listed)
     copying = [h for h in result.heads if h.probe is not None and h.probe.key == "induction"]
     if copying:
@@ -1295,20 +1340,28 @@ def _of_matrix(result: Attend) -> str:
     text = result.sentence
     groups = _groups(text.tokens, text.words, pieces=False)
     matrix = _joined(text.matrix, groups)
-    own = float(np.diag(matrix).mean())
-    first = float(matrix[1:, 0].mean()) if len(groups) > 1 else 0.0
+    rows = [i for i, group in enumerate(groups) if i > 0 and not group.special]
+    if not rows:
+        return _("There is no word after the first token: nothing to average.")
+    own, first = float(np.diag(matrix)[rows].mean()), float(matrix[rows, 0].mean())
     if result.view == "rollout":
         pattern = _(
-            "Followed through {layers} layers, a word is {own} itself and {first} the first "
+            "Followed through all layers ({layers}), a word is {own} itself and {first} the first "
             "token ‘{token}’, on average."
+        )
+    elif result.layer is None:
+        pattern = _(
+            "On average over all heads, a word gives {own} of its weight to itself and {first} to "
+            "the first token ‘{token}’."
         )
     else:
         pattern = _(
-            "On average over heads, a word gives {own} of its weight to itself and {first} "
-            "to the first token ‘{token}’."
+            "On average over the heads of layer {layer}, a word gives {own} of its weight to "
+            "itself and {first} to the first token ‘{token}’."
         )
     return pattern.format(
         layers=result.shape[0],
+        layer=result.layer,
         own=_share(own),
         first=_share(first),
         token=shorten(groups[0].label, 16),
@@ -1342,8 +1395,11 @@ def _of_comparison(result: Attend) -> str:
     if not result.moved:
         return _("The two sentences have no word in common: no row can be compared.")
     most = result.moved[0]
-    if most.share < 0.005:
-        return _("No row that both sentences have moved by as much as .005 of its weight.")
+    if most.share < _UNMOVED:
+        text = _("No row that both sentences have moved by as much as .005 of its weight.")
+        if result.causal:
+            text += " " + _("Under the causal mask a word sees nothing of what comes after it.")
+        return text
     link = most.links[0]
     return _(
         "The row ‘{word}’ moved most: {share} of its weight, above all on {key}, "
@@ -1363,16 +1419,19 @@ def _of_picture(result: Seen) -> list[str]:
     chosen = chosen.mean(axis=0) if result.head is None else chosen[result.head]
     p = (chosen / (chosen.sum() or 1.0)).ravel()
     half = int(np.searchsorted(np.cumsum(np.sort(p)[::-1]), 0.5) + 1)
-    out = [
-        _(
-            "In layer {layer} half of the class token's look lies on {n} of {all} patches "
-            "(evenly: {even})."
-        ).format(layer=result.layer, n=half, all=p.size, even=math.ceil(p.size / 2))
-    ]
+    if result.head is None:
+        where = _("Layer {layer}, mean of its heads").format(layer=result.layer)
+    else:
+        where = _("Layer {layer} head {head}").format(layer=result.layer, head=result.head)
+    text = _(
+        "{where}: half of the class token's look at the patches lies on {n} of {all} (evenly: "
+        "{even})."
+    )
+    out = [text.format(where=where, n=half, all=p.size, even=math.ceil(p.size / 2))]
     if p.size > 2 and chosen.std() > 0 and result.rollout.std() > 0:
         r = float(np.corrcoef(chosen.ravel(), result.rollout.ravel())[0, 1])
         out.append(
-            _("Rollout and this layer correlate with {r} over the patches.").format(r=f"{r:.2f}")
+            _("Rollout and this map correlate with {r} over the patches.").format(r=f"{r:.2f}")
         )
     if result.classes:
         best = result.classes[0]

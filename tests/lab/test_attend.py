@@ -138,7 +138,16 @@ def test_only_rows_from_the_change_on_can_move_in_a_causal_model():
     same = attend.run(TIRED, compare=TIRED)
     assert "No row" in attend.takeaways(same)[0]
     other = attend.run("cats sleep", compare="dogs eat")
-    assert [m.word for m in other.moved] == ["<s>"]
+    assert not other.moved and "no word in common" in attend.takeaways(other)[0]
+    end = attend.run(TIRED, compare=WIDE)
+    assert "causal mask" in attend.takeaways(end)[0]
+    longer = attend.run("the old cat sat", compare="the old grey cat sat").moved[0]
+    assert sum(link.after - link.before for link in longer.links) < 1
+    assert {"grey"} <= {
+        link.key
+        for m in attend.run("the old cat sat", compare="the old grey cat sat").moved
+        for link in m.links
+    }
 
 
 # Words
@@ -180,9 +189,9 @@ def test_takeaways_follow_the_numbers(tired):
         attend.takeaways(attend.run(TIRED, causal=False))
     )
     rolled = attend.takeaways(attend.run(TIRED, rollout=True))[0]
-    assert rolled.startswith("Followed through 4 layers")
+    assert rolled.startswith("Followed through all layers (4)")
     mean = attend.takeaways(attend.run(TIRED, average=True))[0]
-    assert mean.startswith("On average over heads")
+    assert mean.startswith("On average over all heads")
 
 
 def test_the_question_is_answered_by_the_weights(tired):
