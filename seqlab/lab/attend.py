@@ -397,7 +397,7 @@ class _Reading:
 def _read(model: models.Model, sentence: str, causal: bool | None) -> _Reading:
     """Let the model read, under its own mask or the one asked for."""
     tokens = checkpoints.tokenise(model, sentence)
-    if all(tokens.special):
+    if all(tokens.special) or not sentence.strip():
         raise BadInput(_("an empty sentence"), _("a few words"), f'"{SENTENCE}"')
     looks_back = model.causal if causal is None else causal
     t = len(tokens.ids)
@@ -516,7 +516,10 @@ def _token(tokens: Tokens, query: str) -> int:
     for wanted, count in ((query, 1), (named, which)):
         if count is None:
             continue
-        places = _places(tokens, wanted.strip().casefold())
+        alike = _places(tokens, wanted.strip())
+        # as it is written, if it is: "the" is not "The" where both are there
+        places = [i for i in alike if tokens.labels[i] == wanted] if count == 1 else []
+        places = places if places and which is None else alike
         if 1 <= count <= len(places):
             return places[count - 1]
         if places:
@@ -529,8 +532,9 @@ def _token(tokens: Tokens, query: str) -> int:
     raise BadInput(f"--query {query}", pattern.format(words=shown), f"--query {close[0]}")
 
 
-def _places(tokens: Tokens, wanted: str) -> list[int]:
-    """Tokens that are called so, alone or as the end of their word."""
+def _places(tokens: Tokens, name: str) -> list[int]:
+    """Tokens that are called so, in capitals or not, alone or as the end of their word."""
+    wanted = name.casefold()
     groups = _groups(tokens.labels, tokens.words, pieces=False)
     ends = [after.start - 1 for after in groups[1:]] + [len(tokens.labels) - 1]
     whole = [end for group, end in zip(groups, ends) if group.label.casefold() == wanted]

@@ -837,7 +837,7 @@ def _needs_said(result: Induct) -> str:
     layers = [a for a in result.ablations if a.part == "output"]
     needed = [a.layer for a in layers if a.accuracy < enough]
     if len(needed) == len(layers):
-        verdict = _("Every layer is needed")
+        verdict = _("This network uses every layer")
     elif needed:
         pattern = ngettext("Layer {layers} is needed", "Layers {layers} are needed", len(needed))
         verdict = pattern.format(layers=", ".join(map(str, needed)))

@@ -118,7 +118,14 @@ def test_a_row_is_worked_out_from_queries_keys_and_values(tired):
 
 @pytest.mark.parametrize(
     ("query", "label", "position"),
-    [("IT", "it", 9), ("the:2", "the", 6), ("the", "The", 1), ("<s>", "<s>", 0), ("'t", "'t", 4)],
+    [
+        ("IT", "it", 9),
+        ("the:2", "the", 6),
+        ("the", "the", 6),
+        ("the:1", "The", 1),
+        ("<s>", "<s>", 0),
+        ("'t", "'t", 4),
+    ],
 )
 def test_a_query_is_named_by_its_word(query, label, position):
     found = attend.run(TIRED, query=query)
@@ -254,6 +261,7 @@ def test_long_texts_say_what_they_leave_out(seqlab):
     ("arguments", "parts"),
     [
         ([""], ["an empty sentence"]),
+        (["  "], ["an empty sentence"]),
         (["a b", "--layer", "9"], ["--layer 9", "0 to 3"]),
         (["a b", "--head", "8"], ["--head 8", "0 to 7"]),
         (["a b", "--query", "x"], ["--query x", "a b"]),

@@ -269,7 +269,7 @@ def test_what_is_said_of_it(trained: Induct) -> None:
     assert single is not None and f"ends at {induct._percent(single)}." in course
     assert heads.startswith("An induction head has formed: layer 1 head 0 gives 0.9")
     assert "below it layer 0 head 0 gives 0." in heads
-    assert needs.startswith("Every layer is needed: accuracy is ")
+    assert needs.startswith("This network uses every layer: accuracy is ")
     asked = induct.question(trained)
     assert isinstance(asked, Question)
     assert asked.choices[asked.answer] == "at what followed the same symbol before"
@@ -315,7 +315,7 @@ def test_a_fixed_period_is_no_proof_of_induction(trained: Induct) -> None:
 @pytest.mark.parametrize(
     ("without", "verdict"),
     [
-        ((0.1, 0.1), "Every layer is needed"),
+        ((0.1, 0.1), "This network uses every layer"),
         ((0.1, 0.9), "Layer 0 is needed"),
         ((0.9, 0.9), "No layer is needed by itself"),
     ],
