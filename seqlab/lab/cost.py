@@ -39,6 +39,7 @@ By = Literal["operations", "page", "torch"]
 _SAMPLE = 1e-3  # seconds that a sample lasts at least: short calls are repeated within it
 _PATIENCE = 5.0  # seconds; a layer that took longer once is not run at greater lengths
 _LONGEST = 2**16  # of a measured sequence
+_CELL = 15  # signs in a cell of the table, for it has as many columns as fit
 _WEIGHTS = 2**28  # attention weights of one run, 1 GB: softmax needs a few arrays of that size
 _RIVALS = ("lstm", "gru", "rnn", "conv", "mixer", "window")  # whom attention is held against
 _FLOAT32 = 4  # bytes
@@ -1000,7 +1001,7 @@ def _counted_turns(a: str, b: str, lengths: Sequence[int], shape: Shape) -> tupl
         return LAYERS[a].operations(n, shape) > LAYERS[b].operations(n, shape)
 
     turns = []
-    for low, high in pairwise(lengths):
+    for low, high in pairwise(_edges(lengths, shape.m) if "window" in (a, b) else lengths):
         if dearer(low) != dearer(high):
             below, above = low, high
             while above - below > 1:
@@ -1008,6 +1009,16 @@ def _counted_turns(a: str, b: str, lengths: Sequence[int], shape: Shape) -> tupl
                 below, above = (middle, above) if dearer(middle) == dearer(low) else (below, middle)
             turns.append(Turn(dearer(high), float(below), low, high))
     return dearer(lengths[0]), turns
+
+
+def _edges(lengths: Sequence[int], m: int) -> list[int]:
+    """The lengths, and both sides of every window's edge between them: there the count jumps.
+
+    Windows are filled up. Beyond 4096 of them that adds less than a part in 4096.
+    """
+    last = min(lengths[-1], 4096 * m)
+    edges = {n for edge in range(m, last, m) for n in (edge, edge + 1)}
+    return sorted({*lengths, *(n for n in edges if n > lengths[0])})
 
 
 def _told_apart(a: Timing, b: Timing) -> NDArray[np.int_]:
@@ -1223,7 +1234,9 @@ def _cell(result: Cost, layer: str, by: By) -> str:
     if not found.spans:
         return _("unclear") if found.hidden else _("never")
     if found.spans != [(None, None)]:
-        return ", ".join(_span_sign(low, high, found.exact) for low, high in found.spans)
+        signs = [_span_sign(low, high, found.exact) for low, high in found.spans]
+        whole = ", ".join(signs)
+        return whole if len(whole) <= _CELL else f"…, {signs[-1]}"  # the sentences have all
     start = _told_from(found)
     if not found.hidden:
         return _("always")
@@ -1245,11 +1258,12 @@ def _about(n: float | None, exact: bool) -> str:
 
 
 def _span_sign(low: float | None, high: float | None, exact: bool) -> str:
+    below = "≤" if exact else "<"
     if low is None:
-        return f"n < {_about(high, exact)}"
+        return f"n {below} {_about(high, exact)}"
     if high is None:
         return f"n > {_about(low, exact)}"
-    return f"{_about(low, exact)} < n < {_about(high, exact)}"
+    return f"{_about(low, exact)} < n {below} {_about(high, exact)}"
 
 
 def _where(found: Comparison) -> str:

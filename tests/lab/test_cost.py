@@ -611,3 +611,14 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BadInput, match="--device cuda"):
         cost.run(**SMALL, device="cuda")
+
+
+@pytest.mark.parametrize("lengths", ["16,2048", "16,64,65,70,128", "33,64,75,80"])
+def test_counted_spans_hold_at_every_length_between(lengths: str) -> None:
+    """Windows are filled up, so their count is a staircase: it is crossed more than once."""
+    result = cost.run(lengths=lengths, layers="attention,window", measure=False)
+    found = cost.compare(result, "attention", "window", "operations")
+    for n in range(result.lengths[0], min(result.lengths[-1], 300) + 1):
+        one, other = (cost.LAYERS[a].operations(n, result.shape) for a in ("attention", "window"))
+        inside = any((low or 0) < n <= (high or math.inf) for low, high in found.spans)
+        assert inside == (one > other), n
