@@ -260,7 +260,20 @@ def run(
     require(next, "next", 0, 50)
     view = _view(layer, head, overview, query, compare, rollout, average)
     if image is not None:
-        _refuse_with_image(sentence, query, compare, overview, causal, next)
+        _alone(
+            {
+                _("a sentence"): sentence is not None,
+                "--query": query is not None,
+                "--compare": compare is not None,
+                "--overview": overview,
+                "--rollout": rollout,
+                "--average": average,
+                "--pieces": pieces,
+                "--no-special": not special,
+                "--causal/--bidirectional": causal is not None,
+                "--next": next > 0,
+            }
+        )
     loaded = checkpoints.load(model, watch, seed)
     if image is not None:
         return _see(loaded, image, layer, head)
@@ -342,6 +355,8 @@ def _view(
         ("--compare", "--overview"),
         ("--rollout", "--overview"),
         ("--average", "--overview"),
+        ("--layer", "--overview"),
+        ("--head", "--overview"),
     ]
     for one, other in contrary:
         if given[one] and given[other]:
@@ -523,7 +538,7 @@ def _token(tokens: Tokens, query: str) -> int:
         if 1 <= count <= len(places):
             return places[count - 1]
         if places:
-            pattern = ngettext("{n} there is", "1 to {n}", len(places))
+            pattern = ngettext("{n}: there is no other", "1 to {n}", len(places))
             raise BadInput(f"--query {query}", pattern.format(n=len(places)), f"--query {named}:1")
     words = [group.label for group in _groups(tokens.labels, tokens.words, pieces=False)]
     close = difflib.get_close_matches(query, words, n=1, cutoff=0.0) or words[:1]
@@ -697,22 +712,8 @@ def _joined(matrix: Any, groups: Sequence[_Group]) -> Floats:
 # Pictures
 
 
-def _refuse_with_image(
-    sentence: str | None,
-    query: str | None,
-    compare: str | None,
-    overview: bool,
-    causal: bool | None,
-    next: int,
-) -> None:
-    given = {
-        _("a sentence"): sentence is not None,
-        "--query": query is not None,
-        "--compare": compare is not None,
-        "--overview": overview,
-        "--causal/--bidirectional": causal is not None,
-        "--next": next > 0,
-    }
+def _alone(given: dict[str, bool]) -> None:
+    """Refuse what says nothing of a picture: its rollout and the mean of heads are always drawn."""
     for name, there in given.items():
         if there:
             wrong = _("--image with {what}").format(what=name)
@@ -861,13 +862,17 @@ def show(result: Attend | Seen, detail: bool = False) -> RenderableType:
 
 def _caveat(result: Attend) -> str:
     """What the labels mean, and what no weight says."""
-    text = _(
-        "Where a head looks is not why the model answers (Jain & Wallace 2019; but Wiegreffe "
-        "& Pinter 2019)."
-    )
     starred = any(_label(result, h)[0].endswith("*") for h in result.heads)
-    shown = result.row is None and result.compared is None
-    return (_("* on random tokens read twice.") + " " + text) if starred and shown else text
+    if not starred or result.row is not None or result.compared is not None:
+        return _no_explanation()
+    return _("* a head for repetitions, by random tokens read twice.") + " " + _no_explanation()
+
+
+def _no_explanation() -> str:
+    return _(
+        "Where a head looks is not why the model answers (Jain & Wallace 2019; but "
+        "Wiegreffe & Pinter 2019)."
+    )
 
 
 def _caption(result: Attend) -> Note:
@@ -909,12 +914,16 @@ def _share(value: float) -> str:
 
 
 def _label(result: Attend, head: Head) -> Label:
-    """The pattern here; where there is none, with a star, one that only the probe can show."""
-    unnamed = head.pattern in ("mixed", "broad")
-    if unnamed and head.probe is not None and head.probe.key in result.absent:
-        return _(heads.SHORT[head.probe.key]) + "*", f"{head.probe.score:.2f}".lstrip("0")
-    score = "" if head.pattern == "mixed" else f"{head.score:.2f}".removeprefix("0")
-    return _(heads.SHORT[head.pattern]), score
+    """The pattern here, else the probe's; a star where only the probe can show what it is for."""
+    copies = head.probe is not None and head.probe.key in result.absent
+    if copies and head.probe is not None and head.pattern in ("mixed", "broad"):
+        return _(heads.SHORT[head.probe.key]) + "*", _decimal(head.probe.score)
+    score = "" if head.pattern == "mixed" else _decimal(head.score)
+    return _(heads.SHORT[head.pattern]) + "*" * copies, score
+
+
+def _decimal(share: float) -> str:
+    return f"{share:.2f}".removeprefix("0")
 
 
 class _Words(NamedTuple):
@@ -1065,8 +1074,8 @@ def _worked(result: Attend, row: Row, detail: bool) -> RenderableType:
     labels = result.tokens
     seen = np.flatnonzero(row.allowed)
     most = len(seen) if detail else _KEYS
-    best = np.argsort(-row.weights, kind="stable")[:most]
-    keys = sorted(set(best.tolist()) & set(seen.tolist()))
+    shown = [i for i in seen.tolist() if result.special or result.sentence.words[i] is not None]
+    keys = sorted(sorted(shown, key=lambda i: -row.weights[i])[:most])
     scaled = row.scores / math.sqrt(d)
     top = float(scaled[row.allowed].max())
     shift = (
@@ -1195,9 +1204,7 @@ def _show_picture(result: Seen, detail: bool) -> RenderableType:
             )
         )
     lines = (_LINES - 27 - len(result.classes)) // max(1, layers) - 1
-    labels = [
-        [(_("itself"), f"{x:.2f}".removeprefix("0")) for x in row] for row in result.itself.tolist()
-    ]
+    labels = [[(_("itself"), _decimal(x)) for x in row] for row in result.itself.tolist()]
     largest = float(result.weights.max()) or 1.0
     parts.append(
         Multiples(
@@ -1210,14 +1217,7 @@ def _show_picture(result: Seen, detail: bool) -> RenderableType:
             marked=None if result.head is None else (result.layer, result.head),
         )
     )
-    parts.append(
-        Note(
-            _(
-                "Where a head looks is not why the model answers (Jain & Wallace 2019; but "
-                "Wiegreffe & Pinter 2019)."
-            )
-        )
-    )
+    parts.append(Note(_no_explanation()))
     return Group(*parts)
 
 
@@ -1448,7 +1448,7 @@ def _of_picture(result: Seen) -> list[str]:
 
 
 def question(result: Attend | Seen) -> Question:
-    """Which word a head looks at most; or how many patches hold half of the look."""
+    """Which word a head looks at most; or in which layer the class token looks at itself most."""
     if isinstance(result, Seen):
         layer = int(result.itself.mean(axis=1).argmax())
         layers = [str(i) for i in range(len(result.itself))]
@@ -1462,10 +1462,12 @@ def question(result: Attend | Seen) -> Question:
     groups = _groups(text.tokens, text.words, pieces=False)
     matrix = _joined(text.matrix, groups)
     choices = list(dict.fromkeys(g.label for g in groups))
-    totals = [float(matrix[-1, [g.label == c for g in groups]].sum()) for c in choices]
+    token = len(text.tokens) - 1 if result.row is None else result.row.token
+    asked = max(i for i, g in enumerate(groups) if g.start <= token)
+    totals = [float(matrix[asked, [g.label == c for g in groups]].sum()) for c in choices]
     answer = int(np.argmax(totals))
     return Question(
-        _("Where does ‘{word}’ look most?").format(word=groups[-1].label),
+        _("Where does ‘{word}’ look most?").format(word=groups[asked].label),
         choices,
         answer,
         _("It gives {weight} of its weight there.").format(weight=_share(totals[answer])),

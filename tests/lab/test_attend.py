@@ -208,6 +208,7 @@ def test_the_question_is_answered_by_the_weights(tired):
     for label, weight in zip(tired.tokens, row):
         totals[label] = totals.get(label, 0) + weight
     assert asked.choices[asked.answer] == max(totals, key=totals.get)
+    assert "‘it’" in attend.question(attend.run(TIRED, query="it")).text
 
 
 # Pictures
@@ -252,6 +253,13 @@ def test_json_has_what_a_reader_needs(seqlab):
     assert len(document["heads"]) == 32
 
 
+def test_special_tokens_can_be_hidden_everywhere(seqlab):
+    for options in ([], ["--query", "it"], ["--compare", WIDE]):
+        assert "<s>" in seqlab("attend", TIRED, *options).text
+        hidden = seqlab("attend", TIRED, *options, "--no-special").text
+        assert not any(line.lstrip().startswith("<s>") for line in hidden.splitlines())
+
+
 def test_long_texts_say_what_they_leave_out(seqlab):
     outcome = seqlab("attend", "the cat sat on a mat and " * 40)
     assert "The last 15 of" in outcome.text and len(outcome.text.splitlines()) <= 41
@@ -271,6 +279,8 @@ def test_long_texts_say_what_they_leave_out(seqlab):
         (["a b", "--query", "a", "--compare", "c"], ["--query --compare"]),
         (["word " * 600], ["tokens", "512"]),
         (["--image", "x.png"], ["--image", "--model"]),
+        (["--image", "x.png", "--rollout"], ["--image with --rollout"]),
+        (["a b", "--overview", "--head", "1"], ["--head --overview"]),
         (["a b", "--image", "x.png"], ["--image with a sentence"]),
     ],
 )
