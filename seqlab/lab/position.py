@@ -823,7 +823,9 @@ def _products_drawn(result: Position, height: int) -> list[RenderableType]:
 
 def _title(result: Position) -> Title:
     """The question, and the shift that sinusoids allow, with what rounding leaves of it."""
-    equation = _("PE(p+k) = PE(p) Mₖ to {error}").format(error=_shift_said(result))
+    equation = "softmax(Q Kᵀ / √d) V"
+    if any(a.encoding == "sinusoidal" for a in result.algebra):
+        equation = _("PE(p+k) = PE(p) Mₖ to {error}").format(error=_shift_said(result))
     return Title(_("How does attention know which token came first?"), equation)
 
 
@@ -1007,6 +1009,8 @@ def _order_said(result: Position) -> list[str]:
     if seeing:
         least = min(seeing, key=lambda a: a.permuted)
         text = _("With {names} the outputs differ, by {least} at the least ({which}).")
+        if len(seeing) == 1:
+            text = _("With {names} the outputs differ, by {least}.")
         sentences.append(
             text.format(
                 names=_names([a.encoding for a in seeing]),

@@ -423,6 +423,7 @@ def test_sentences_without_training() -> None:
     assert "with RoPE, ALiBi, by up to" in text and "with learned, sinusoidal." in text
     only = position.takeaways(position.run(train=False, encodings="rope"))
     assert len(only) == 1 and only[0].startswith("With RoPE the outputs differ, by")
+    assert "at the least" not in only[0]  # of one
     blind = position.takeaways(position.run(train=False, encodings="none"))
     assert len(blind) == 1 and blind[0].startswith("No positions: permuted")
 
@@ -479,6 +480,11 @@ def test_the_screen(words: str, width: int, seqlab: Run) -> None:
         assert outcome.text.count("\n") <= 40
     if "--ascii" in words:
         assert outcome.text.isascii()
+
+
+def test_the_title_speaks_of_the_shift_of_sinusoids_only_where_there_are_some(seqlab: Run) -> None:
+    assert "PE(p+k)" in seqlab("position", "--no-train").text
+    assert "PE(p+k)" not in seqlab("position", "--no-train", "--encodings", "rope").text
 
 
 def test_without_training_torch_is_not_loaded() -> None:
