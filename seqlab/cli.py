@@ -203,13 +203,14 @@ def _run(
     takes_watch = "watch" in inspect.signature(module.run).parameters
     with emit.progress(look=look) as watch:
         result = module.run(**options, **({"watch": watch} if takes_watch else {}))
-        checks = module.check(**options) if values["check"] else []
+        stopped = getattr(result, "stopped", False)
+        checks = module.check(**options) if values["check"] and not stopped else []
     report = emit.Report(
         experiment=experiment.name,
         command=_spelled(ctx, options),
         seed=options["seed"],
         seed_given=_was_given(ctx, "seed"),
-        options=options,
+        options=_in_force(options, result),
         result=result,
         figure=module.show(result, detail=values["detail"]),
         takeaways=module.takeaways(result),
@@ -217,7 +218,14 @@ def _run(
     )
     emit.export(report, look, exports)
     emit.say(report, look, values["json"])
+    if stopped:
+        return 130
     return 0 if all(check.passed for check in checks) else 1
+
+
+def _in_force(options: Mapping[str, Any], result: object) -> dict[str, Any]:
+    """The options, with the value that the run chose for those that were left to it."""
+    return {n: getattr(result, n, None) if v is None else v for n, v in options.items()}
 
 
 def _standard_input(value: Any) -> Any:

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -26,7 +27,7 @@ from rich.terminal_theme import TerminalTheme
 from seqlab import __version__
 from seqlab.figures import glyphs, palette
 from seqlab.figures.prose import Note, Takeaways, Verdict
-from seqlab.lab import BadInput, Check, Result, Watch
+from seqlab.lab import BadInput, Check, Result, Stopped, Watch
 from seqlab.locale import _
 
 Colour = Literal["auto", "truecolor", "256", "16", "none"]
@@ -64,11 +65,17 @@ class Report:
         """The screen: figures, takeaways, checks, and the line that makes it again."""
         seed = "" if self.seed_given else f" · seed {self.seed}"
         return Group(
+            *(Verdict(text, False) for text in self._stopped()),
             self.figure,
             Takeaways(self.takeaways),
             *(Verdict(text, passed) for text, passed in _verdicts(self.checks)),
             Note(_abridged(self.command) + seed),
         )
+
+    def _stopped(self) -> Iterator[str]:
+        """What to say first of a training that did not go on to its end."""
+        if getattr(self.result, "stopped", False):
+            yield _("Stopped before the end of training: this is what there was by then.")
 
     def document(self) -> str:
         """The JSON document, strict: numbers that JSON does not know become null."""
@@ -392,15 +399,59 @@ def progress(
     """A progress bar on a terminal, once the work has taken longer than `patience` seconds.
 
     Where the work shows a view of itself, the view stands above the bar. All of it is gone when
-    the work is done.
+    the work is done. On a terminal or not, Ctrl-C is :class:`Stopped` for work with a view.
     """
     stream = stream or sys.stderr
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda done, doing, view=None: None
+    with _stoppable() as stoppable:
+        if not stream.isatty() or os.environ.get("TERM") == "dumb":
+            yield stoppable(lambda done, doing, view=None: None)
+            return
+        with _bar(stream, patience, look or Look()) as watch:
+            yield stoppable(watch)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[Callable[[Watch], Watch]]:
+    """Make a watch raise Stopped at its next call after Ctrl-C, once it was given a view.
+
+    A second Ctrl-C, or one before any view, interrupts at once.
+    """
+    seen = asked = False
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal asked
+        if asked or not seen:
+            raise KeyboardInterrupt
+        asked = True
+
+    def stoppable(watch: Watch) -> Watch:
+        def watch_and_stop(
+            done: float, doing: str, view: Callable[[], RenderableType] | None = None, /
+        ) -> None:
+            nonlocal seen
+            seen = seen or view is not None
+            if asked:
+                raise Stopped
+            watch(done, doing, view)
+
+        return watch_and_stop
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stoppable  # signals are the main thread's affair
         return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield stoppable
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _bar(stream: TextIO, patience: float, look: Look) -> Iterator[Watch]:
+    """The progress bar, with the newest view above it."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = screen(stream, look or Look())
+    console = screen(stream, look)
     with contextlib.suppress(OSError):  # lines longer than the terminal's could not be taken back
         console.width = min(console.width, os.get_terminal_size(stream.fileno()).columns)
     scene = _Scene(console)

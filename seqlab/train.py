@@ -7,17 +7,28 @@
 Everything random is drawn by the caller, from NumPy's generator: the same seed gives the same run.
 """
 
+import contextlib
 import math
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 import torch
 
 from seqlab import trees
+from seqlab.book.gru import GRU
+from seqlab.book.lstm import LSTM
+from seqlab.book.rnn import RNN
 from seqlab.lab import BadInput
 from seqlab.locale import _
 
 T = TypeVar("T")
+Job = TypeVar("Job")
+Item = TypeVar("Item")
 
 
 def device(name: str) -> torch.device:
@@ -102,13 +113,16 @@ def fit(
     warmup: int = 0,
     schedule: Literal["constant", "cosine"] = "constant",
     clip: float | None = None,
-) -> Iterator[tuple[int, float]]:
-    """Minimise loss(step), a scalar that depends on the tree's tensors; yields (step, its value).
+) -> Iterator[tuple[int, Any]]:
+    """Minimise loss(step), which depends on the tree's tensors; yields (step, its value).
+
+    The loss is a scalar; or (m,), where every tensor of the tree has a first axis of m models: then
+    each descends its own loss, as if it were alone. What is yielded is a float, or an array (m,).
 
     By :class:`AdamW`, which is Adam where weight_decay is 0. The rate rises linearly over `warmup`
     steps, then stays or falls to 0 along a cosine. Gradients whose norm exceeds `clip` are scaled
-    down to it (Pascanu et al. 2013). What is yielded at `step` is the loss before that step's
-    update, which has happened by then.
+    down to it (Pascanu et al. 2013), every model's by its own norm. What is yielded at `step` is
+    the loss before that step's update, which has happened by then.
     """
     tensors = [x for _, x in trees.leaves(tree)]
     optimiser = AdamW(tensors, betas, weight_decay)
@@ -120,8 +134,127 @@ def fit(
         value = loss(step)
         for x in tensors:
             x.grad = None
-        value.backward()  # type: ignore[no-untyped-call]
+        value.sum().backward()  # type: ignore[no-untyped-call]
         if clip is not None:
-            torch.nn.utils.clip_grad_norm_(tensors, clip)
+            if value.ndim:
+                _clip_each(tensors, clip)
+            else:
+                torch.nn.utils.clip_grad_norm_(tensors, clip)
         optimiser.step(rate)
-        yield step, float(value.detach())
+        yield step, value.detach().cpu().numpy() if value.ndim else float(value.detach())
+
+
+@torch.no_grad()
+def _clip_each(tensors: Sequence[torch.Tensor], clip: float) -> None:
+    """clip_grad_norm_ for every model on the first axis of the tensors."""
+    gradients = [x.grad for x in tensors if x.grad is not None]
+    norms = torch.stack([g.reshape(len(g), -1).norm(dim=1) for g in gradients]).norm(dim=0)
+    factors = (clip / (norms + 1e-6)).clamp(max=1.0)
+    for g in gradients:
+        g.mul_(factors.reshape(-1, *[1] * (g.ndim - 1)))
+
+
+# Faster than the pages, and tested equal to them
+
+
+def unroll(p: RNN | LSTM | GRU, xs: torch.Tensor, start: Any = None) -> tuple[torch.Tensor, Any]:
+    """A recurrent cell over a sequence by torch's own kernel: xs (t, b, c) -> h (t, b, d).
+
+    Also the last state: h (b, d), or (h, c) of an LSTM, which `start` takes likewise; by default
+    it is zero. It pays for the LSTM, whose kernel trains 4 times faster on a CPU than the steps of
+    its page, and for the GRU, twice; not for the RNN. What gates did in between it does not tell.
+    """
+    d = p.W_h.shape[-2]
+    if start is None:
+        zero = xs.new_zeros(xs.shape[1], d)
+        start = (zero, zero) if isinstance(p, LSTM) else zero
+    b_x, b_h = (p.b_x, p.b_h) if isinstance(p, GRU) else (p.b, torch.zeros_like(p.b))
+    weights = [p.W_x.mT, p.W_h.mT, b_x, b_h]
+    if isinstance(p, LSTM):
+        hx = [start[0][None], start[1][None]]
+        hs, h, c = torch.lstm(xs, hx, weights, True, 1, 0.0, True, False, False)
+        return hs, (h[0], c[0])
+    kernel = torch.gru if isinstance(p, GRU) else torch.rnn_tanh
+    hs, h = kernel(xs, start[None], weights, True, 1, 0.0, True, False, False)
+    return hs, h[0]
+
+
+# Several processes
+
+
+def side_by_side(
+    work: Callable[[Job], Iterator[Item]], jobs: Sequence[Job], workers: int | None = None
+) -> Iterator[tuple[int, Item]]:
+    """Do work(job) for every job, each in another process; yields (index of the job, an item).
+
+    `work` is a generator function: what it yields comes out as it is made, in no fixed order
+    between jobs, in order within one. So a job should depend on nothing but itself. Jobs begin in
+    their order, as many at a time as there are cores (or `workers`). An error in one is raised
+    here. However the caller ends, the processes end with it.
+
+    Where there is one core, or only one job, or no way to split a process (fork), all is done here,
+    one after the other: the items are the same.
+    """
+    count = min(len(jobs), workers or _cores())
+    if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
+        for i, job in enumerate(jobs):
+            for item in work(job):
+                yield i, item
+        return
+    context = multiprocessing.get_context(
+        "fork"
+    )  # torch is loaded already, and jobs need no pickle
+    waiting = list(enumerate(jobs))[::-1]
+    running: dict[Any, tuple[int, Any]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < count:
+                i, job = waiting.pop()
+                mine, theirs = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(work, job, theirs), daemon=True)
+                with warnings.catch_warnings():
+                    # Python warns of threads, whose locks stay shut in the child: ours draws only
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    process.start()
+                theirs.close()
+                running[mine] = i, process
+            ready: list[Any] = multiprocessing.connection.wait(list(running))
+            for pipe in ready:
+                i, process = running[pipe]
+                try:
+                    kind, item = pipe.recv()
+                except EOFError:
+                    raise RuntimeError("a process that trained was killed") from None
+                if kind == "error":
+                    raise item
+                if kind == "item":
+                    yield i, item
+                else:
+                    process.join()
+                    del running[pipe]
+    finally:
+        for _i, process in running.values():
+            process.terminate()
+            process.join()
+
+
+def _work(work: Callable[[Job], Iterator[Item]], job: Job, pipe: Any) -> None:
+    """What a process of `side_by_side` does; Ctrl-C, which reaches it too, is for its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)
+    try:
+        for item in work(job):
+            pipe.send(("item", item))
+        pipe.send(("end", None))
+    except Exception as problem:
+        with contextlib.suppress(OSError):  # the parent may have gone
+            pipe.send(("error", problem))
+    os._exit(0)  # without flushing what the parent had not yet written when it split
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

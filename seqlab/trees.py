@@ -3,8 +3,10 @@
 A leaf's name is its path, `blocks.0.attention.W_q`: the name of its tensor in a safetensors file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
+
+import numpy as np
 
 T = TypeVar("T")
 
@@ -47,6 +49,17 @@ def count(tree: Any) -> int:
             size *= n
         total += size
     return total
+
+
+def stack(trees: Sequence[T]) -> T:
+    """Many models as one: a tree of NumPy arrays with the models on a new first axis."""
+    found = [dict(leaves(tree)) for tree in trees]
+    return rebuild(lambda name, leaf: np.stack([each[name] for each in found]), trees[0])
+
+
+def pick(tree: T, i: int) -> T:
+    """Model `i` of many: every leaf without its first axis."""
+    return convert(lambda leaf: leaf[i], tree)
 
 
 def _children(tree: Any) -> list[tuple[str, Any]]:

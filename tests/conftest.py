@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 from hypothesis import settings
 from rich.cells import cell_len
 
-from seqlab import cli
+from seqlab import cli, emit
+from seqlab.lab import Stopped
 from seqlab.locale import speak
 
 # No timed tests; and a run in CI draws the same examples each time, so that it says what changed.
@@ -65,6 +66,28 @@ def neutral(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SEQLAB_LANG", "en")
     yield
     speak("en")
+
+
+@pytest.fixture
+def stop_at_view(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """stop_at_view(n): in the next run Ctrl-C is pressed when its n-th view has been given."""
+
+    def patch(n: int) -> None:
+        @contextmanager
+        def progress(**_options: Any) -> Iterator[Any]:
+            views = 0
+
+            def watch(done: float, doing: str, view: Any = None, /) -> None:
+                nonlocal views
+                views += view is not None
+                if views == n:
+                    raise Stopped
+
+            yield watch
+
+        monkeypatch.setattr(emit, "progress", progress)
+
+    return patch
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import io
 import os
 import pty
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from seqlab import emit
+from seqlab.lab import Stopped
 
 
 class Terminal(io.StringIO):
@@ -171,3 +174,43 @@ def test_lines_are_never_longer_than_the_terminals(
                 break
             threading.Event().wait(0.01)
     assert seen == [50]
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_stops_work_that_has_a_view_at_its_next_word() -> None:
+    with emit.progress(io.StringIO()) as watch:
+        watch(0.1, "one", lambda: "view")
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Stopped):
+            watch(0.2, "two")
+
+
+def test_ctrl_c_twice_does_not_wait() -> None:
+    with emit.progress(io.StringIO()) as watch:
+        watch(0.1, "one", lambda: "view")
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt) as raised:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        assert raised.type is KeyboardInterrupt
+
+
+def test_ctrl_c_before_any_view_does_not_wait() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), emit.progress(io.StringIO()) as watch:
+        watch(0.1, "loading torch")
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_progress_works_in_another_thread() -> None:
+    def work() -> None:
+        with emit.progress(io.StringIO()) as watch:
+            watch(0.5, "half", lambda: "view")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()

@@ -1,14 +1,19 @@
-"""The training loop against torch's own optimisers and schedules; devices; trees there and back."""
+"""The training loop against torch's own optimisers and schedules; kernels; devices; processes."""
 
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
-from seqlab import train
+from seqlab import train, trees
+from seqlab.book import gru, lstm, rnn
 from seqlab.lab import BadInput
 
 
@@ -255,3 +260,102 @@ def test_training_does_not_load_torchs_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+# Many models at once
+
+
+@pytest.mark.parametrize("clip", [None, 0.05, 3.0])
+def test_models_on_a_first_axis_descend_as_if_alone(clip: float | None) -> None:
+    options = {"steps": 7, "lr": 0.01, "clip": clip}
+    many = train.trainable(trees.stack([model(s) for s in range(3)]), dtype=torch.float64)
+    axes = trees.convert(lambda leaf: 0, many)
+
+    def losses(step: int) -> torch.Tensor:
+        return torch.func.vmap(lambda p: cost(p, step), in_dims=(axes,))(many)
+
+    together = np.stack([found for _step, found in train.fit(many, losses, **options)])
+    for s in range(3):
+        p = train.trainable(model(s), dtype=torch.float64)
+        alone = [found for _step, found in train.fit(p, lambda i, p=p: cost(p, i), **options)]
+        np.testing.assert_allclose(together[:, s], alone, rtol=1e-10)
+        same(trees.pick(many, s), p, 1e-10)
+
+
+# The kernels
+
+
+@pytest.mark.parametrize("page", [rnn, lstm, gru], ids=lambda page: page.__name__)
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_kernel_is_the_page(page: Any, begun: bool) -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    drawn = trees.convert(lambda x: rng.normal(size=x.shape), page.init(rng, 3, 5))
+    xs, h, c = rng.normal(size=(7, 2, 3)), rng.normal(size=(2, 5)), rng.normal(size=(2, 5))
+    for fused in (True, False):
+        p = train.trainable(drawn, dtype=torch.float64)
+        x = torch.tensor(xs, requires_grad=True)
+        state = page.initial_state(p, 2)
+        start = None
+        if begun:
+            state = state._replace(h=torch.tensor(h))
+            start = state.h
+            if page is lstm:
+                state = state._replace(c=torch.tensor(c))
+                start = (state.h, state.c)
+        if fused:
+            hs, last = train.unroll(p, x, start)
+            last = torch.stack(last) if page is lstm else last
+        else:
+            states = page.unroll(p, x, state)[1:]
+            hs = torch.stack([s.h for s in states])
+            last = torch.stack([states[-1].h, states[-1].c]) if page is lstm else states[-1].h
+        (hs.sin().sum() + (last**2).sum()).backward()
+        found.append([hs, last, x.grad, *(leaf.grad for _name, leaf in trees.leaves(p))])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours.detach(), theirs.detach(), atol=1e-12)
+
+
+# Several processes
+
+
+def _counting(job: int) -> Any:
+    for i in range(3):
+        yield job, i, float(torch.ones(2).sum()) + job
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_processes_return_every_item_in_the_order_of_its_job(workers: int) -> None:
+    found = list(train.side_by_side(_counting, [4, 5, 6], workers))
+    assert sorted(found) == [(j - 4, (j, i, 2.0 + j)) for j in (4, 5, 6) for i in range(3)]
+    for j in range(3):
+        assert [item[1] for index, item in found if index == j] == [0, 1, 2]
+
+
+def _failing(job: int) -> Any:
+    yield job
+    if job == 1:
+        raise BadInput("--job 1", "another")
+    time.sleep(60)
+
+
+def _dying(job: int) -> Any:
+    yield os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_error_in_a_process_is_raised_here_and_ends_the_others() -> None:
+    with pytest.raises(BadInput, match="--job 1: expected another"):
+        list(train.side_by_side(_failing, [0, 1], 2))
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_was_killed_is_said() -> None:
+    with pytest.raises(RuntimeError, match="killed"):
+        list(train.side_by_side(_dying, [0, 1], 2))
+
+
+def test_processes_end_with_whoever_asked_for_them() -> None:
+    asked = train.side_by_side(_failing, [0, 0], 2)
+    next(asked)
+    asked.close()
+    assert not multiprocessing.active_children()

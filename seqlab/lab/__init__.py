@@ -18,7 +18,7 @@ An experiment is a module with
 import numbers
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 
 import typer
@@ -29,7 +29,7 @@ from seqlab.locale import N_, _
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help=N_("Seed of everything drawn at random."))]
 
@@ -40,11 +40,21 @@ Device = Annotated[
     ),
 ]
 
+Quick = Annotated[
+    bool, typer.Option("--quick", help=N_("A smaller run: rougher numbers in less time."))
+]
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C in a training that has something to show: end it, and return what there is so far."""
+
 
 class Watch(Protocol):
     """Told the share that is done, from 0 to 1, what is being done, and what can be seen of it.
 
-    `view` makes the figure of the moment; it is called when it is drawn, which may be never.
+    `view` makes the figure of the moment; it is called when it is drawn, which may be never. From
+    the first view on there is something to show, and Ctrl-C no longer ends the run at once: the
+    next call raises :class:`Stopped`, which a training catches to return what it has.
     """
 
     def __call__(
@@ -63,6 +73,9 @@ class BadInput(ValueError):
             else _("{wrong}: expected {expected}")
         )
         super().__init__(pattern.format(wrong=wrong, expected=expected, hint=hint))
+
+    def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str]]:
+        return BadInput, (self.wrong, self.expected, self.hint)  # on its way between processes
 
 
 class Check(NamedTuple):
@@ -96,6 +109,44 @@ class Result(JupyterMixin):
         experiment = sys.modules[type(self).__module__]
         yield experiment.show(self)
         yield Takeaways(experiment.takeaways(self))
+
+
+@dataclass(frozen=True)
+class Trained(Result):
+    """What an experiment measured on networks that it trained.
+
+    `stopped` is true where Ctrl-C ended the training early: the numbers are those of that moment.
+    """
+
+    stopped: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A curve over several runs: at each x the median of them, the lowest and the highest.
+
+    `chance` is what guessing would reach, where guessing is possible.
+    """
+
+    name: str
+    x: "NDArray[np.float64]"
+    median: "NDArray[np.float64]"
+    low: "NDArray[np.float64]"
+    high: "NDArray[np.float64]"
+    chance: float | None = None
+
+
+def series(name: str, x: "ArrayLike", runs: "ArrayLike", chance: float | None = None) -> Series:
+    """The series of `runs`, (runs, len(x)); NaN at an x where no run has a number."""
+    import numpy as np  # here, for the help must not wait for it
+
+    values = np.asarray(runs, float)
+    known = ~np.isnan(values).all(axis=0)
+    median, low, high = (np.full(values.shape[1], np.nan) for _summary in range(3))
+    median[known] = np.nanmedian(values[:, known], axis=0)
+    low[known] = np.nanmin(values[:, known], axis=0)
+    high[known] = np.nanmax(values[:, known], axis=0)
+    return Series(name, np.asarray(x, float), median, low, high, chance)
 
 
 def require(value: float, name: str, low: float, high: float | None = None) -> None:

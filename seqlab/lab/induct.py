@@ -32,7 +32,7 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Device, Question, Result, Seed, Watch, require
+from seqlab.lab import BadInput, Check, Device, Question, Seed, Stopped, Trained, Watch, require
 from seqlab.locale import N_, _, ngettext
 
 Floats = NDArray[np.float64]
@@ -187,7 +187,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Induct(Result):
+class Induct(Trained):
     """The course of one training, and what the trained network is made of.
 
     `example` is the sequence of the maps, which are those of step 0, of the middle of the rise, and
@@ -486,6 +486,7 @@ def _train(o: _Options, device_name: str, watch: Watch) -> Induct:
 
     result = measure(0)
     view = partial(show, result)
+    stopped = False
     for step, _loss_of_batch in whole.fit():
         if others is not None:
             next(others)
@@ -496,11 +497,18 @@ def _train(o: _Options, device_name: str, watch: Watch) -> Induct:
         doing = _("step {step} of {steps}: {accuracy} right").format(
             step=done, steps=o.steps, accuracy=_percent(moments[-1].accuracy)
         )
-        watch(done / o.steps, doing, view)
-    rise = _rise(moments)
-    steps = [0, o.steps] if rise is None else [0, rise.middle, o.steps]
+        try:
+            watch(done / o.steps, doing, view)
+        except Stopped:
+            stopped = True
+            if moments[-1].step < done:  # what is measured below is the network as it is now
+                result = measure(done)
+            break
+    rise, last = _rise(moments), moments[-1].step
+    steps = [0, last] if rise is None else [0, rise.middle, last]
     return replace(
-        result, rise=rise, maps=[Map(step, seen[step]) for step in sorted(set(steps))],
+        result, stopped=stopped, rise=rise,
+        maps=[Map(step, seen[step]) for step in sorted(set(steps))],
         ablations=exam.ablations(whole.p), looks=exam.looks(whole.p),
     )  # fmt: skip
 
@@ -782,13 +790,14 @@ def _course_said(result: Induct) -> str:
         text = _("Accuracy jumps: {low} at step {start}, {high} at step {end}")
     else:
         text = _("Accuracy rises steadily, without a jump: {low} at step {start}, {high} at {end}")
-    start, end = (0, result.steps) if rise is None else (rise.start, rise.end)
+    last = result.moments[-1].step
+    start, end = (0, last) if rise is None else (rise.start, rise.end)
     numbers = {
         "low": _percent(at[start]),
         "high": _percent(at[end]),
         "start": start,
         "end": end,
-        "steps": ngettext("{n} step", "{n} steps", result.steps).format(n=result.steps),
+        "steps": ngettext("{n} step", "{n} steps", last).format(n=last),
         "chance": _percent(result.chance),
     }
     first = text.format(**numbers)

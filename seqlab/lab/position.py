@@ -530,11 +530,11 @@ class _Trainer:
         """Parameters of all seeds, one behind the other on a first axis, after `steps` steps."""
         import torch.nn.functional as F
 
-        from seqlab import train
+        from seqlab import train, trees
 
         o = self.o
         networks = [o.network(encoding, s) for s in range(o.seeds)]
-        p = train.trainable(_stacked(networks), self.device)
+        p = train.trainable(trees.stack(networks), self.device)
         model = self.model(p, encoding)
         lengths = np.random.default_rng([o.seed, _LENGTHS])
         data = [np.random.default_rng([o.seed, s, _DATA]) for s in range(o.seeds)]
@@ -596,14 +596,6 @@ class _Trainer:
         return torch.from_numpy(x).to(self.device)
 
 
-def _stacked(networks: Sequence[Reader]) -> Reader:
-    """One tree whose leaves have the networks on a new first axis."""
-    from seqlab import trees
-
-    leaves = [dict(trees.leaves(network)) for network in networks]
-    return trees.rebuild(lambda name, leaf: np.stack([of[name] for of in leaves]), networks[0])
-
-
 def _holds(accuracy: Floats, lengths: Sequence[int]) -> int | None:
     """The last of the lengths before any seed falls below what counts as good."""
     good = np.logical_and.accumulate(accuracy.min(axis=0) >= _GOOD)
@@ -648,7 +640,7 @@ def check(
         if train:
             stacked = training.trained(trainer.fit(name, min(steps, _CHECKED_STEPS)))
         else:
-            stacked = _stacked([o.network(name, s) for s in range(seeds)])
+            stacked = trees.stack([o.network(name, s) for s in range(seeds)])
         differences = []
         for s in range(seeds):
             p = trees.convert(partial(_one, s), stacked)

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -489,3 +490,18 @@ def test_a_run_ends_with_a_measurement_whatever_its_steps() -> None:
     assert [m.step for m in induct.run(**TINY | {"steps": 1}).moments] == [0, 1]
     many = induct.run(**TINY | {"steps": 61, "d_model": 2, "batch": 1}).moments
     assert [m.step for m in many] == [*range(0, 61, 2), 61]
+
+
+# Stopped
+
+
+def test_ctrl_c_shows_what_there_is(seqlab: Run, stop_at_view: Callable[[int], None]) -> None:
+    stop_at_view(7)
+    outcome = seqlab("induct", "--batch", "2", "--steps", "60", "--check")
+    assert outcome.status == 130
+    assert outcome.text.startswith("✗ Stopped before the end of training"), outcome.text[:200]
+    assert "comparisons with torch" not in outcome.text and " in 7 steps" in outcome.text
+    stop_at_view(7)
+    result = seqlab("induct", "--batch", "2", "--steps", "60", "--json").json["result"]
+    assert result["stopped"] is True and result["steps"] == 60
+    assert [m["step"] for m in result["moments"]] == [0, 2, 4, 6, 7]

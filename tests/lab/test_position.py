@@ -250,7 +250,7 @@ def test_accuracy_is_the_share_of_right_answers(
     o = options(beyond=6)
     networks = [o.network(encoding, s) for s in range(2)]
     trainer = position._Trainer(o, "cpu", None)
-    p = train.trainable(position._stacked(networks))
+    p = train.trainable(trees.stack(networks))
     whole = trainer.examine(p, encoding)
     monkeypatch.setattr(position, "_NUMBERS", 3000)
     np.testing.assert_array_equal(trainer.examine(p, encoding), whole)

@@ -1,4 +1,8 @@
-"""The tasks that experiments train on: batches drawn from a NumPy generator, as many as asked."""
+"""The tasks that experiments train on: batches drawn from a NumPy generator, as many as asked.
+
+Here those of tokens that more than one kind of course needs; beside it, a module for each family
+that has a world of its own. Every task says what guessing would reach: its chance level.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
