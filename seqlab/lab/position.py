@@ -30,7 +30,7 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Device, Question, Result, Seed, Watch, require
+from seqlab.lab import BadInput, Check, Device, Question, Seed, Stopped, Trained, Watch, require
 from seqlab.locale import N_, _, ngettext
 
 Floats = NDArray[np.float64]
@@ -140,7 +140,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Position(Result):
+class Position(Trained):
     """Pictures and algebra of each encoding, and how networks trained with it answer.
 
     Lengths count the tokens without the class token. Those up to `length` were trained, from
@@ -226,12 +226,12 @@ def run(
     o.require()
     tables = {}
     training: list[Training] = []
-    used = None
+    used, stopped = None, False
     if train:
         trainer = _Trainer(o, device, watch)
         used = trainer.device.type
         training = trainer.all()
-        tables = trainer.tables
+        tables, stopped = trainer.tables, trainer.stopped
     t = beyond + 1
     return Position(
         **{**asdict(o), "encodings": names},
@@ -244,6 +244,7 @@ def run(
         products=[product for name in names for product in _products(o, name)],
         algebra=[Algebra(name, _permuted(o, name), _moved(o, name)) for name in names],
         training=training,
+        stopped=stopped,
     )
 
 
@@ -475,7 +476,7 @@ class _Trainer:
         self.device = train.device(device)
         self.losses: dict[str, list[float]] = {name: [] for name in o.encodings}
         self.tables: dict[str, Floats] = {}
-        self.stopped = False
+        self.stopped = self.failed = False
 
     def all(self) -> list[Training]:
         """Every encoding, several at a time: torch leaves room for another thread.
@@ -491,11 +492,15 @@ class _Trainer:
                     ready = [job.result() for job in found.done]  # raises what was raised there
                     if len(ready) == len(jobs):
                         return [job.result() for job in jobs]
-                    self.report()
-            finally:  # also after Ctrl-C: the threads are not to go on for their own sake
-                self.stopped = True
+                    try:
+                        self.report()
+                    except Stopped:  # every network is then tested as it is
+                        self.stopped = True
+            except BaseException:  # the threads are not to go on for their own sake
+                self.failed = True
                 for job in jobs:
                     job.cancel()
+                raise
 
     def report(self) -> None:
         """Tell how far all of them are, and show their losses."""
@@ -553,8 +558,10 @@ class _Trainer:
         )  # fmt: skip
         for _step, value in descent:
             self.losses[encoding].append(value / o.seeds)
-            if self.stopped:
+            if self.failed:
                 raise RuntimeError("the training of another encoding was stopped")
+            if self.stopped:
+                break
         return p
 
     def examine(self, p: Reader, encoding: str) -> Floats:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -316,6 +317,15 @@ def test_an_interruption_ends_the_training() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         position.run(**{**SMALL, "steps": 10000}, device="cpu", watch=watch)
+
+
+def test_ctrl_c_shows_what_there_is(seqlab: Run, stop_at_view: Callable[[int], None]) -> None:
+    stop_at_view(2)
+    outcome = seqlab("position", "--encodings", "none,rope", "--steps", "5000", "--json")
+    assert outcome.status == 130
+    result = outcome.json["result"]
+    assert result["stopped"] and [t["encoding"] for t in result["training"]] == ["none", "rope"]
+    assert all(0 < len(t["loss"]) < 5000 and t["accuracy"] for t in result["training"])
 
 
 def test_progress_rises_and_shows_the_losses() -> None:
