@@ -225,7 +225,9 @@ def _run(
 
 def _in_force(options: Mapping[str, Any], result: object) -> dict[str, Any]:
     """The options, with the value that the run chose for those that were left to it."""
-    return {n: getattr(result, n, None) if v is None else v for n, v in options.items()}
+    chosen = {n: getattr(result, n, None) for n, value in options.items() if value is None}
+    plain = {n: value for n, value in chosen.items() if isinstance(value, (int, float, str))}
+    return {**options, **plain}
 
 
 def _standard_input(value: Any) -> Any:

@@ -144,6 +144,14 @@ def stack(xs: Sequence[Array], axis: int = 0) -> Array:
     return _library(xs[0]).stack(xs, axis)
 
 
+def roll(x: Array, shifts: Sequence[int], axes: Sequence[int]) -> Array:
+    """Move everything by `shifts` along `axes`; what leaves at one end comes in at the other."""
+    library = _library(x)
+    if library is not np:
+        return library.roll(x, tuple(shifts), tuple(axes))
+    return np.roll(x, tuple(shifts), tuple(axes))
+
+
 def split(x: Array, k: int) -> list[Array]:
     """The last axis in k equal parts: (..., k d) -> k times (..., d)."""
     d, rest = divmod(x.shape[-1], k)
@@ -158,6 +166,19 @@ def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
 
 
 # Out of nothing
+
+
+class _Undrawn:
+    """A generator that draws zeros only: they cost neither time nor memory until they are used."""
+
+    def normal(self, _mean: float, _deviation: float, shape: Sequence[int]) -> Array:
+        return np.zeros(shape)
+
+    def uniform(self, _low: float, _high: float, shape: Sequence[int]) -> Array:
+        return np.zeros(shape)
+
+
+UNDRAWN: Generator = _Undrawn()  # type: ignore[assignment]
 
 
 def zeros(shape: Sequence[int], like: Array) -> Array:

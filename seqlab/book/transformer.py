@@ -71,10 +71,15 @@ class Trace(NamedTuple):
 
 def init(rng: Generator, d: int, m: int) -> Block:
     """Weights of variance 1 / fan-in; no biases; norms that only normalise."""
+    ff = init_feed_forward(rng, d, m)
+    return Block(attention.init(rng, d), init_norm(d, like=ff.W_1), ff, init_norm(d, like=ff.W_1))
+
+
+def init_feed_forward(rng: Generator, d: int, m: int) -> FeedForward:
+    """Weights of variance 1 / fan-in; no biases."""
     W_1 = rng.normal(0.0, 1 / math.sqrt(d), (d, m))
     W_2 = rng.normal(0.0, 1 / math.sqrt(m), (m, d))
-    ff = FeedForward(W_1, zeros((m,), like=W_1), W_2, zeros((d,), like=W_2))
-    return Block(attention.init(rng, d), init_norm(d, like=W_1), ff, init_norm(d, like=W_1))
+    return FeedForward(W_1, zeros((m,), like=W_1), W_2, zeros((d,), like=W_2))
 
 
 def init_norm(d: int, like: Array) -> Norm:

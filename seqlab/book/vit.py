@@ -5,6 +5,8 @@ An image is a sequence of patches, and a Transformer's encoder reads it:
     z_0 = [x_class; x_1 E; x_2 E; ...; x_n E] + E_pos        (eq. 1)
     z_l = block_l(z_{l-1}), pre-norm                         (eq. 2 and 3)
     y   = LN(z_L^0), of the class token                      (eq. 4)
+
+Or without a class token: y is the mean of LN(z_L) over the patches (appendix D.3).
 """
 
 import math
@@ -13,8 +15,32 @@ from typing import NamedTuple
 from einops import rearrange
 
 from seqlab.book import transformer
-from seqlab.book.ops import Array, Generator, broadcast_to, concatenate, zeros
+from seqlab.book.ops import UNDRAWN, Array, Generator, broadcast_to, concatenate, zeros
 from seqlab.book.transformer import Block, Norm, Style, Trace
+
+
+class Config(NamedTuple):
+    """Sizes of a ViT; by default those of ViT-B/16. More of them stand at the end of the page."""
+
+    image: int = 224  # pixels
+    p: int = 16
+    c: int = 3
+    d: int = 768
+    layers: int = 12
+    h: int = 12
+    m: int = 3072  # width inside the feed-forward network
+    classes: int = 1000
+    class_token: bool = True
+
+    @property
+    def n(self) -> int:
+        """Patches of a picture."""
+        return (self.image // self.p) ** 2
+
+    @property
+    def style(self) -> Style:
+        """Pre-norm; ε is that of the authors' code."""
+        return Style(h=self.h, pre_norm=True, eps=1e-6)
 
 
 class Embedding(NamedTuple):
@@ -22,8 +48,8 @@ class Embedding(NamedTuple):
 
     E: Array  # (c·p·p, d)
     b: Array  # (d,), not in the paper's equation but in its code
-    cls: Array  # (d,)
-    pos: Array  # (n + 1, d)
+    cls: Array | None  # (d,)
+    pos: Array  # (n + 1, d); (n, d) without a class token
 
 
 class ViT(NamedTuple):
@@ -41,12 +67,35 @@ class Head(NamedTuple):
     b: Array  # (k,)
 
 
-def init(rng: Generator, c: int, p: int, n: int, d: int) -> Embedding:
+class Classifier(NamedTuple):
+    """A ViT with its head."""
+
+    vit: ViT
+    head: Head
+
+
+def init(config: Config, rng: Generator = UNDRAWN) -> Classifier:
+    """Weights of variance 1 / fan-in, no biases, a head of 0, from which the authors fine-tune.
+
+    Without a generator everything is 0: `trees.count(vit.init(Config()))` costs nothing.
+    """
+    d = config.d
+    embedding = init_embedding(rng, config.c, config.p, config.n, d, config.class_token)
+    blocks = tuple(transformer.init(rng, d, config.m) for _layer in range(config.layers))
+    W = zeros((d, config.classes), like=embedding.E)
+    head = Head(W, zeros((config.classes,), like=W))
+    return Classifier(ViT(embedding, blocks, transformer.init_norm(d, like=W)), head)
+
+
+def init_embedding(
+    rng: Generator, c: int, p: int, n: int, d: int, class_token: bool = True
+) -> Embedding:
     """For n patches of side p: E of variance 1 / fan-in, pos of deviation 0.02, as the authors."""
     fan_in = c * p * p
     E = rng.normal(0.0, 1 / math.sqrt(fan_in), (fan_in, d))
-    pos = rng.normal(0.0, 0.02, (n + 1, d))
-    return Embedding(E, b=zeros((d,), like=E), cls=zeros((d,), like=E), pos=pos)
+    pos = rng.normal(0.0, 0.02, (n + class_token, d))
+    cls = zeros((d,), like=E) if class_token else None
+    return Embedding(E, b=zeros((d,), like=E), cls=cls, pos=pos)
 
 
 def patchify(x: Array, p: int) -> Array:
@@ -81,7 +130,8 @@ def prepend_class(q: Embedding, x: Array) -> Array:
 
 def embed(q: Embedding, patches: Array) -> Array:
     """z_0 = [x_class; x_1 E; ...; x_n E] + E_pos (eq. 1); (..., n, c p p) -> (..., n + 1, d)."""
-    return prepend_class(q, project(q, patches)) + q.pos
+    x = project(q, patches)
+    return (x if q.cls is None else prepend_class(q, x)) + q.pos
 
 
 def read(q: ViT, patches: Array, style: Style) -> Trace:
@@ -90,10 +140,27 @@ def read(q: ViT, patches: Array, style: Style) -> Trace:
 
 
 def represent(q: ViT, x: Array, style: Style) -> Array:
-    """The picture in one vector, LN(z_L^0) (eq. 4); the last state (..., n + 1, d) -> (..., d)."""
+    """The picture in one vector, LN(z_L^0) (eq. 4); the last state (..., n + 1, d) -> (..., d).
+
+    Without a class token it is the mean over the patches.
+    """
+    if q.embedding.cls is None:
+        return transformer.norm(q.norm, x, style).mean(-2)
     return transformer.norm(q.norm, x[..., 0, :], style)
 
 
 def classify(q: Head, y: Array) -> Array:
     """Scores of the classes, y W + b; (..., d) -> (..., k)."""
     return y @ q.W + q.b
+
+
+def scores(q: Classifier, x: Array, config: Config) -> Array:
+    """Pictures (..., c, n1 p, n2 p) -> the scores of the classes (..., k)."""
+    states = read(q.vit, patchify(x, config.p), config.style).states
+    return classify(q.head, represent(q.vit, states[-1], config.style))
+
+
+# Dosovitskiy et al. 2020, table 1; S is of Touvron et al. 2021, table 1
+S_16 = Config(d=384, h=6, m=1536)
+B_16 = Config()
+L_16 = Config(d=1024, layers=24, h=16, m=4096)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from seqlab import images
+from seqlab import images, trees
 from seqlab.book import conv, positions, vit
 from seqlab.figures.flow import Arrow, Box, Flow
 from seqlab.figures.glyphs import count, number
@@ -275,7 +275,7 @@ def run(
         positions=positions,
         order=order,
         seed=seed,
-        parameters=sum(int(np.size(a)) for a in drawn),
+        parameters=trees.count(drawn),
         round_trip=float(np.abs(whole - x).max()),
         convolution=float(np.abs(convolved - projected[: len(convolved)]).max()),
         convolved=len(convolved),
@@ -396,7 +396,7 @@ def _parameters(
     n, values = patches.shape
     rebuilt = None
     if projection == "random" or kind == "random":
-        drawn = vit.init(np.random.default_rng(seed), _CHANNELS, patch, n, dim)
+        drawn = vit.init_embedding(np.random.default_rng(seed), _CHANNELS, patch, n, dim)
     else:
         drawn = vit.Embedding(
             np.zeros((values, dim)), np.zeros(dim), np.zeros(dim), np.zeros((n + 1, dim))

@@ -23,7 +23,7 @@ B, C, P, N1, N2, D = 2, 3, 4, 3, 5, 16  # colour, and not square
 @pytest.fixture
 def q(draw):
     """Every parameter at random: the class token and the biases start at zero otherwise."""
-    shapes = vit.init(np.random.default_rng(0), C, P, N1 * N2, D)
+    shapes = vit.init_embedding(np.random.default_rng(0), C, P, N1 * N2, D)
     return vit.Embedding(*(draw(*w.shape) for w in shapes))
 
 
@@ -107,7 +107,7 @@ def test_images_that_do_not_divide_are_refused():
 
 
 def test_init_has_the_deviations_it_names_and_separate_arrays():
-    q = vit.init(np.random.default_rng(3), C, P, 100, 64)
+    q = vit.init_embedding(np.random.default_rng(3), C, P, 100, 64)
     assert [w.shape for w in q] == [(C * P * P, 64), (64,), (64,), (101, 64)]
     np.testing.assert_allclose(q.E.std(), 1 / np.sqrt(C * P * P), rtol=0.05)
     np.testing.assert_allclose(q.pos.std(), 0.02, rtol=0.05)
