@@ -139,3 +139,51 @@ def test_only_the_class_token_represents_the_picture(q, draw, close):
     close(y, F.layer_norm(torch.tensor(x[:, 0]), (D,), *map(torch.tensor, model.norm)))
     x[:, 1:] = draw(2, 4, D) + 1
     close(vit.represent(model, x, style), y)
+
+
+@pytest.mark.parametrize("class_token", [True, False])
+def test_scores_equal_torchs_encoder(class_token, draw, close):
+    """With a class token or the mean over the patches; gradients by all parameters included."""
+    config = vit.Config(
+        image=12, p=4, c=3, d=16, layers=2, h=4, m=24, classes=5, class_token=class_token
+    )
+    p = trees.convert(lambda w: draw(*w.shape), vit.init(config))
+    images = draw(2, 3, 12, 12)
+    found = []
+    for scores in (vit.scores, _scored_by_torch):
+        q = trees.convert(lambda w: torch.tensor(w, requires_grad=True), p)
+        y = scores(q, torch.tensor(images), config)
+        (y * torch.arange(1.0, 6.0)).sum().backward()
+        found.append([y, *(w.grad for _name, w in trees.leaves(q))])
+    close(vit.scores(p, images, config), found[1][0])
+    for ours, theirs in zip(*found, strict=True):
+        assert theirs.any()
+        close(ours, theirs)
+
+
+def _scored_by_torch(q, x, config):
+    x = F.conv2d(x, vit.as_kernel(q.vit.embedding.E, 3, 4), q.vit.embedding.b, stride=4)
+    x = x.flatten(2).mT
+    if config.class_token:
+        x = torch.cat([q.vit.embedding.cls.expand(len(x), 1, -1), x], 1)
+    x = x + q.vit.embedding.pos
+    for p in q.vit.blocks:
+        a, (d,) = p.attention, p.norm_1.weight.shape
+        y = F.layer_norm(x, (d,), *p.norm_1, 1e-6)
+        y, _weights = F.multi_head_attention_forward(
+            *[y.transpose(0, 1)] * 3, d, config.h, torch.cat([a.W_q, a.W_k, a.W_v], 1).T,
+            torch.cat([a.b_q, a.b_k, a.b_v]), None, None, False, 0.0, a.W_o.T, a.b_o,
+        )  # fmt: skip
+        x = x + y.transpose(0, 1)
+        y = F.gelu(F.layer_norm(x, (d,), *p.norm_2, 1e-6) @ p.feed_forward.W_1 + p.feed_forward.b_1)
+        x = x + y @ p.feed_forward.W_2 + p.feed_forward.b_2
+    x = F.layer_norm(x, (x.shape[-1],), *q.vit.norm, 1e-6)
+    return (x[:, 0] if config.class_token else x.mean(1)) @ q.head.W + q.head.b
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [(vit.S_16, 22_050_664), (vit.B_16, 86_567_656), (vit.L_16, 304_326_632)],
+)
+def test_sizes_of_the_papers(config, count):
+    assert trees.count(vit.init(config)) == count
