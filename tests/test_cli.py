@@ -1,12 +1,15 @@
 """The command line itself: syllabus, help, common options, errors, statuses, pipes."""
 
+import contextlib
 import json
 import os
+import pty
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -343,6 +346,30 @@ def test_ctrl_c_ends_with_130_and_without_a_word() -> None:
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=30)
     assert (process.returncode, out, errors) == (130, b"", b"")
+
+
+def test_ctrl_c_in_a_training_shows_what_there_is() -> None:
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (30, 100))
+    process = subprocess.Popen(
+        [*SEQLAB, "induct", "--steps", "10000", "--layers", "1", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+    )
+    os.close(follower)
+    told = b""
+    while b"step " not in told:  # then it has a view
+        told += os.read(leader, 1000)
+    process.send_signal(signal.SIGINT)
+    out, _errors = process.communicate(timeout=60)
+    result = json.loads(out)["result"]
+    assert process.returncode == 130 and result["stopped"]
+    assert 0 < result["moments"][-1]["step"] < 10000
+    with contextlib.suppress(OSError):  # the other end is closed
+        while rest := os.read(leader, 1000):
+            told += rest
+    os.close(leader)
+    assert told.rindex(b"\x1b[?25h") > told.rindex(b"\x1b[?25l")  # the cursor is back
 
 
 def test_an_ascii_terminal_gets_ascii() -> None:
