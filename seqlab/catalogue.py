@@ -28,6 +28,11 @@ STAGES = {
 EXPERIMENTS = (
     Experiment("unroll", 1, N_("one cell reads a text, with the same weights at every step")),
     Experiment("vanish", 1, N_("the gradient's norm dies, or explodes, on its way back in time")),
+    Experiment("gates", 1, N_("an LSTM's gates at work: hold, let go, count brackets")),
+    Experiment("recall", 1, N_("who still remembers a symbol L steps later")),
+    Experiment("modes", 1, N_("the four wirings of a recurrent network, each trained on its task")),
+    Experiment("align", 2, N_("one vector is too narrow: attention's way out, and its alignment")),
+    Experiment("glimpse", 2, N_("soft against hard attention: look everywhere, or at one place")),
     Experiment("attend", 2, N_("who looks at whom, in every head of a trained model")),
     Experiment("position", 2, N_("which token came first? positions compared, and trained")),
     Experiment("induct", 2, N_("an induction head forms: the network learns to copy")),

@@ -44,6 +44,18 @@ def init(rng: Generator, c: int, d: int) -> GRU:
     return GRU(*(rng.uniform(-k, k, shape) for shape in shapes))
 
 
+def chrono(rng: Generator, c: int, d: int, longest: int) -> GRU:
+    """As `init`, with the bias log u of the update gate in b_x, 0 in b_h, u from U(1, longest - 1).
+
+    (Tallec & Ollivier 2018, §2, whose gate is our 1 - z.) A gate that rests at z remembers for
+    about 1 / (1 - z) = 1 + u steps: from 2 to `longest`, the longest lag that one expects.
+    """
+    p = init(rng, c, d)
+    for j, u in enumerate(rng.uniform(1, longest - 1, (d,))):
+        p.b_x[d + j], p.b_h[d + j] = math.log(u), 0.0
+    return p
+
+
 def initial_state(p: GRU, *leading: int) -> State:
     """h_0 = 0, of shape (*leading, d); its gates, which made nothing, are 0 too."""
     shape = (*leading, p.W_h.shape[-2])

@@ -47,6 +47,18 @@ def init(rng: Generator, c: int, d: int, forget_bias: float = 0.0) -> LSTM:
     return p
 
 
+def chrono(rng: Generator, c: int, d: int, longest: int) -> LSTM:
+    """As `init`, with the biases b_f = log u, b_i = -b_f, u from U(1, longest - 1).
+
+    (Tallec & Ollivier 2018, eq. 16.) A gate that rests at f = σ(b_f) remembers for about
+    1 / (1 - f) = 1 + u steps: from 2 to `longest`, the longest lag that one expects.
+    """
+    p = init(rng, c, d)
+    for j, u in enumerate(rng.uniform(1, longest - 1, (d,))):
+        p.b[j], p.b[d + j] = -math.log(u), math.log(u)
+    return p
+
+
 def initial_state(p: LSTM, *leading: int) -> State:
     """h_0 = c_0 = 0, of shape (*leading, d); its gates, which made nothing, are 0 too."""
     shape = (*leading, p.W_h.shape[-2])
@@ -122,3 +134,31 @@ def bptt(p: LSTM, xs: Array, states: list[State], dhs: Array) -> tuple[LSTM, Arr
         grads = LSTM(*(total + term for total, term in zip(grads, terms, strict=True)))
         dxs.append(da @ p.W_x.mT)
     return grads, stack(dxs[::-1]), dh, dc
+
+
+def highway(states: list[State]) -> Array:
+    """∏ f_k over the steps k after t, for every t from 0 to the last: (t + 1, ..., d).
+
+    It is what ∂c_T/∂c_t would be if nothing flowed through h; with f = 1 the constant error
+    carousel of Hochreiter & Schmidhuber 1997, §3.2. At the last step it is 1.
+    """
+    product = 1 + 0 * states[-1].f
+    products = [product]
+    for state in reversed(states[1:]):
+        product = product * state.f
+        products.append(product)
+    return stack(products[::-1])
+
+
+def cell_gradients(p: LSTM, states: list[State], dc: Array) -> Array:
+    """∂L/∂c_t for every t from 0 to the last, of an L with ∂L/∂c_T = dc: (t + 1, ..., d).
+
+    All of it: along the cell, and through every h on the way. For dc the identity, and states
+    (1, d), it is the whole Jacobian ∂c_T/∂c_t, (t + 1, d, d): rows are units of c_T.
+    """
+    grads, dh = [dc], 0 * dc
+    for state, prev in zip(states[:0:-1], states[-2::-1], strict=True):
+        _, dh, dc = backward(p, prev, state, dh, dc)
+        grads.append(cell_gradient(prev, dh, dc))
+    grads[-1] = dc  # h_0 is given, not made of c_0
+    return stack(grads[::-1])

@@ -49,6 +49,20 @@ def init(rng: Generator, c: int, d: int) -> RNN:
     return RNN(*(rng.uniform(-k, k, shape) for shape in [(c, d), (d, d), (d,)]))
 
 
+def orthogonal(rng: Generator, c: int, d: int) -> RNN:
+    """As `init`, with W_h drawn uniformly from the orthogonal matrices (Saxe et al. 2014, §3).
+
+    All its singular values are 1: by itself it neither shrinks nor stretches what passes through.
+    Gram and Schmidt make it, out of Gaussian rows.
+    """
+    rows: list[Array] = []
+    for row in rng.normal(0.0, 1.0, (d, d)):
+        for earlier in rows:
+            row = row - (row @ earlier) * earlier
+        rows.append(row / math.sqrt(row @ row))
+    return init(rng, c, d)._replace(W_h=stack(rows))
+
+
 def initial_state(p: RNN, *leading: int) -> State:
     """h_0 = 0, of shape (*leading, d)."""
     return State(zeros((*leading, p.W_h.shape[-1]), like=p.W_h))

@@ -169,6 +169,16 @@ def window_attention(
     return attention.multi_head(p.attention, x, x, h, mask, bias=bias)
 
 
+def global_macs(n: int, d: int) -> int:
+    """Multiply-adds of attention among all n patches, 4nd² + 2n²d (eq. 1: n is hw, d is C)."""
+    return 4 * n * d**2 + 2 * n**2 * d
+
+
+def window_macs(n: int, d: int, M: int) -> int:
+    """Multiply-adds of attention in windows of M × M of the n patches, 4nd² + 2M²nd (eq. 2)."""
+    return 4 * n * d**2 + 2 * M**2 * n * d
+
+
 # The model
 
 

@@ -207,6 +207,50 @@ def test_lstm_backward_takes_the_gradient_of_the_cell(draw, close):
     close(dc_prev, c.grad)
 
 
+def test_highway_is_the_product_of_the_forget_gates_after(draw, close):
+    p, xs = parameters(lstm, draw), draw(T, B, C)
+    states = lstm.unroll(p, xs, first_state(lstm, p, draw, B))
+    found = lstm.highway(states)
+    assert found.shape == (T + 1, B, D)
+    for t in range(T + 1):
+        gates = [state.f for state in states[t + 1 :]]
+        close(found[t], np.prod(np.stack([np.ones_like(states[1].f), *gates]), axis=0))
+
+
+def test_cell_gradients_are_those_of_autograd(draw, close):
+    """∂c_T/∂c_t whole: in torch, every c_t on the way is a tensor that h_t is made of."""
+    p, xs = parameters(lstm, draw), draw(T, 1, C)
+    first = first_state(lstm, p, draw, 1)
+    states = lstm.unroll(p, xs, first)
+    jacobians = lstm.cell_gradients(p, states, np.eye(D, dtype=xs.dtype))
+
+    W_x, W_h, b = (torch.tensor(a) for a in p)
+    h, c = torch.tensor(first.h[0]), torch.tensor(first.c[0], requires_grad=True)
+    cells = [c]
+    for x in torch.tensor(xs[:, 0]):
+        i, f, g, o = (b + x @ W_x + h @ W_h).chunk(4)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        cells.append(c)
+    for unit in range(D):
+        for ours, theirs in zip(
+            jacobians, torch.autograd.grad(c[unit], cells, retain_graph=True), strict=True
+        ):
+            close(ours[unit], theirs)
+
+    weights = draw(B, D)  # one row for each of many sequences: ∂(c_T · w)/∂c_t
+    many = lstm.unroll(p, np.repeat(xs, B, 1), lstm.State(*(np.repeat(a, B, 0) for a in first)))
+    close(lstm.cell_gradients(p, many, weights), weights @ jacobians)
+
+
+def test_without_a_way_through_h_the_highway_is_all(draw, close):
+    p, xs = parameters(lstm, draw)._replace(W_h=draw(D, 4 * D) * 0), draw(T, 1, C)
+    states = lstm.unroll(p, xs, first_state(lstm, p, draw, 1))
+    jacobians = lstm.cell_gradients(p, states, np.eye(D, dtype=xs.dtype))
+    close(np.diagonal(jacobians, axis1=1, axis2=2).copy(), lstm.highway(states)[:, 0])
+    assert np.count_nonzero(jacobians[0]) == D
+
+
 def test_lstm_gates_bear_their_names(draw, close):
     p, x = parameters(lstm, draw), draw(B, C)
     prev = first_state(lstm, p, draw, B)

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.measure import Measurement
 
-from seqlab.figures import bars, curves, flow, heatmap, multiples, panels, picture
+from seqlab.figures import bars, curves, flow, heatmap, multiples, panels, picture, wiring
 from seqlab.figures.bars import Bars
 from seqlab.figures.curves import Curves, Line
 from seqlab.figures.flow import Arrow, Box, Flow
@@ -17,10 +17,11 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.multiples import Multiples
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.picture import Picture
+from seqlab.figures.wiring import Cell, Wiring
 
 WIDTHS = (40, 60, 80, 120, 300)
 COLOURS = ("truecolor", "256", "standard", None)
-MODULES = (curves, heatmap, multiples, picture, bars, panels, flow)
+MODULES = (curves, heatmap, multiples, picture, bars, panels, flow, wiring)
 HOSTILE = {
     "markup": "[/b] [red]x[/red] [link=http://x]",
     "escape": "a\x1b[31mb\x1b]0;title\x07c",
@@ -100,6 +101,11 @@ def figures_of(values, text):
         "panels": Panels([(text, Bars([text] * number, values)), (text, text)]),
         "beside": Beside(text, Heatmap(values[None])),
         "flow": Flow([Box(text, text, text), Arrow(text), *([Box(text)] * 3)]),
+        "wiring": Wiring(
+            [Cell(text, grey[:, None] if number else None, text, text + "2"), Cell(text)],
+            said=text,
+            truth=text,
+        ),
     }
 
 
@@ -172,7 +178,9 @@ def test_each_console_gets_its_own_codes(module, console):
     assert "\x1b" not in printed[None][0]
 
 
-@pytest.mark.parametrize("module", ["curves", "heatmap", "multiples", "bars", "panels", "flow"])
+@pytest.mark.parametrize(
+    "module", ["curves", "heatmap", "multiples", "bars", "panels", "flow", "wiring"]
+)
 def test_only_pictures_load_pillow(module):
     code = f"import sys, seqlab.figures.{module}; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
