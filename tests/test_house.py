@@ -117,7 +117,18 @@ def test_the_bare_command_loads_neither_numpy_nor_torch(arguments: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    "line", ["vanish", "patchify", "unroll", "attend", "position --no-train", "cost --no-measure"]
+    "line",
+    [
+        "vanish",
+        "patchify",
+        "unroll",
+        "attend",
+        "position --no-train",
+        "cost --no-measure",
+        "reach",
+        "windows",
+        "mix",
+    ],
 )
 def test_instant_commands_never_load_torch(line: str) -> None:
     loaded = loaded_by(f"from seqlab.cli import main; main({line.split()!r})")

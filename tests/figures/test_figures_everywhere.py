@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.measure import Measurement
 
-from seqlab.figures import bars, curves, flow, heatmap, multiples, panels, picture, wiring
+from seqlab.figures import bars, curves, flow, heatmap, multiples, panels, picture, strips, wiring
 from seqlab.figures.bars import Bars
 from seqlab.figures.curves import Curves, Line
 from seqlab.figures.flow import Arrow, Box, Flow
@@ -17,11 +17,12 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.multiples import Multiples
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.picture import Picture
+from seqlab.figures.strips import Strip, Strips
 from seqlab.figures.wiring import Cell, Wiring
 
 WIDTHS = (40, 60, 80, 120, 300)
 COLOURS = ("truecolor", "256", "standard", None)
-MODULES = (curves, heatmap, multiples, picture, bars, panels, flow, wiring)
+MODULES = (curves, heatmap, multiples, picture, bars, panels, flow, wiring, strips)
 HOSTILE = {
     "markup": "[/b] [red]x[/red] [link=http://x]",
     "escape": "a\x1b[31mb\x1b]0;title\x07c",
@@ -101,6 +102,7 @@ def figures_of(values, text):
         "panels": Panels([(text, Bars([text] * number, values)), (text, text)]),
         "beside": Beside(text, Heatmap(values[None])),
         "flow": Flow([Box(text, text, text), Arrow(text), *([Box(text)] * 3)]),
+        "strips": Strips([Strip(text, "rnn", [values[None]] * 2, [(text, text)])] * 2),
         "wiring": Wiring(
             [Cell(text, grey[:, None] if number else None, text, text + "2"), Cell(text)],
             said=text,

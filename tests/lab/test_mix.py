@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
-from seqlab import catalogue, train, trees
+from seqlab import train, trees
 from seqlab.book import conv, mixer, vit
 from seqlab.emit import plain
 from seqlab.figures.prose import Takeaways
@@ -34,13 +34,6 @@ TINY_LINE = [
     "mix", "--train", "--tokens", "4", "--channels", "6", "--hidden", "5", "--images", "50",
     "--seeds", "2", "--train-steps", "3", "--batch", "7", "--device", "cpu",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    if catalogue.find("mix") is None:
-        line = catalogue.Experiment("mix", 4, "token mixing and channel mixing")
-        monkeypatch.setattr(catalogue, "EXPERIMENTS", (*catalogue.EXPERIMENTS, line))
 
 
 @pytest.fixture(scope="module")

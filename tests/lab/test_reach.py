@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from seqlab import catalogue, trees
+from seqlab import trees
 from seqlab.book import attention, mixer, rnn, swin, transformer
 from seqlab.lab import BadInput, reach
 from seqlab.lab.reach import ARCHITECTURES, Reach, Shape
@@ -23,13 +23,6 @@ ALL = ",".join(ARCHITECTURES)
 SMALL = dict(tokens=6, d_model=4, layers=2)
 LINE = Shape(1, 7, 4, 2, 3, 3, True)
 GRID = Shape(3, 4, 4, 2, 3, 2, True)
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    if catalogue.find("reach") is None:
-        line = catalogue.Experiment("reach", 4, "who can talk to whom")
-        monkeypatch.setattr(catalogue, "EXPERIMENTS", (*catalogue.EXPERIMENTS, line))
 
 
 @pytest.fixture(scope="module")

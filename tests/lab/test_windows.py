@@ -15,17 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
-from seqlab import catalogue
 from seqlab.book import swin
 from seqlab.emit import plain
 from seqlab.lab import BadInput, windows
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    if catalogue.find("windows") is None:
-        line = catalogue.Experiment("windows", 4, "attention in windows, and shifted ones")
-        monkeypatch.setattr(catalogue, "EXPERIMENTS", (*catalogue.EXPERIMENTS, line))
 
 
 @pytest.fixture(scope="module")
