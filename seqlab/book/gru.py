@@ -16,6 +16,7 @@ import math
 from typing import NamedTuple
 
 from seqlab.book.ops import Array, Generator, concatenate, sigmoid, split, stack, tanh, zeros
+from seqlab.book.rnn import over_time
 
 
 class GRU(NamedTuple):
@@ -87,7 +88,7 @@ def backward(p: GRU, prev: State, state: State, dh: Array) -> tuple[tuple[Array,
 
 
 def gradients(x: Array, h_prev: Array, da: tuple[Array, Array]) -> GRU:
-    """The gradients of the four parameters in one step, summed over the batch.
+    """The gradients of the four parameters, summed over the batch.
 
     x (..., b, c), h_prev (..., b, d), both parts of da (..., b, 3d). Leading axes stay:
     they are the models.
@@ -114,12 +115,13 @@ def bptt(p: GRU, xs: Array, states: list[State], dhs: Array) -> tuple[GRU, Array
     """Backpropagation through time: the gradients of the parameters, of xs and of h_0.
 
     xs (t, ..., b, c); the t + 1 states of `unroll`; dhs (t, ..., b, d), what the loss alone says
-    about each h_t. The gradient of a shared parameter is the sum of its gradients over time.
+    about each h_t.
     """
-    grads, dxs, dh = GRU(0.0, 0.0, 0.0, 0.0), [], 0.0  # nothing comes from beyond the last step
-    for x, prev, state, dh_t in reversed(list(zip(xs, states[:-1], states[1:], dhs, strict=True))):
+    das, dh = [], 0.0  # nothing comes from beyond the last step
+    for prev, state, dh_t in reversed(list(zip(states[:-1], states[1:], dhs, strict=True))):
         da, dh = backward(p, prev, state, dh + dh_t)
-        terms = gradients(x, prev.h, da)
-        grads = GRU(*(total + term for total, term in zip(grads, terms, strict=True)))
-        dxs.append(da[0] @ p.W_x.mT)
-    return grads, stack(dxs[::-1]), dh
+        das.append(da)
+    da_x, da_h = (stack(part[::-1]) for part in zip(*das, strict=True))
+    before = stack([state.h for state in states[:-1]])
+    both = over_time(da_x), over_time(da_h)
+    return gradients(over_time(xs), over_time(before), both), da_x @ p.W_x.mT, dh

@@ -15,6 +15,7 @@ import math
 from typing import NamedTuple
 
 from seqlab.book.ops import Array, Generator, concatenate, sigmoid, split, stack, tanh, zeros
+from seqlab.book.rnn import over_time
 
 
 class LSTM(NamedTuple):
@@ -101,7 +102,7 @@ def backward(
 
 
 def gradients(x: Array, h_prev: Array, da: Array) -> LSTM:
-    """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b of one step, summed over the batch (Greff et al. 2017, §II-B).
+    """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b, summed over the batch (Greff et al. 2017, §II-B).
 
     x (..., b, c), h_prev (..., b, d), da (..., b, 4d). Leading axes stay: they
     are the models.
@@ -125,15 +126,15 @@ def bptt(p: LSTM, xs: Array, states: list[State], dhs: Array) -> tuple[LSTM, Arr
     """Backpropagation through time: the gradients of the parameters, of xs, of h_0 and of c_0.
 
     xs (t, ..., b, c); the t + 1 states of `unroll`; dhs (t, ..., b, d), what the loss alone says
-    about each h_t. The gradient of a shared parameter is the sum of its gradients over time.
+    about each h_t.
     """
-    grads, dxs, dh, dc = LSTM(0.0, 0.0, 0.0), [], 0.0, 0.0  # nothing from beyond the last step
-    for x, prev, state, dh_t in reversed(list(zip(xs, states[:-1], states[1:], dhs, strict=True))):
+    das, dh, dc = [], 0.0, 0.0  # nothing comes from beyond the last step
+    for prev, state, dh_t in reversed(list(zip(states[:-1], states[1:], dhs, strict=True))):
         da, dh, dc = backward(p, prev, state, dh + dh_t, dc)
-        terms = gradients(x, prev.h, da)
-        grads = LSTM(*(total + term for total, term in zip(grads, terms, strict=True)))
-        dxs.append(da @ p.W_x.mT)
-    return grads, stack(dxs[::-1]), dh, dc
+        das.append(da)
+    da = stack(das[::-1])
+    before = stack([state.h for state in states[:-1]])
+    return gradients(over_time(xs), over_time(before), over_time(da)), da @ p.W_x.mT, dh, dc
 
 
 def highway(states: list[State]) -> Array:

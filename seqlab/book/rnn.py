@@ -15,6 +15,8 @@ bias as (..., 1, d).
 import math
 from typing import NamedTuple
 
+from einops import rearrange
+
 from seqlab.book.ops import Array, Generator, Verb, stack, tanh, zeros
 
 
@@ -86,7 +88,7 @@ def backward(
 
 
 def gradients(x: Array, h_prev: Array, da: Array) -> RNN:
-    """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b of one step, summed over the batch (eq. 10.23, 10.25 to 10.28).
+    """∂L/∂W_x, ∂L/∂W_h and ∂L/∂b, summed over the batch (eq. 10.23, 10.25 to 10.28).
 
     x (..., b, c), h_prev and da (..., b, d). Leading axes stay: they are the models.
     """
@@ -115,12 +117,20 @@ def bptt(
     """Backpropagation through time: the gradients of the parameters, of xs and of h_0.
 
     xs (t, ..., b, c); the t + 1 states of `unroll`; dhs (t, ..., b, d), what the loss alone says
-    about each h_t. The gradient of a shared parameter is the sum of its gradients over time.
+    about each h_t.
     """
-    grads, dxs, dh = RNN(0.0, 0.0, 0.0), [], 0.0  # nothing comes from beyond the last step
-    for x, prev, state, dh_t in reversed(list(zip(xs, states[:-1], states[1:], dhs, strict=True))):
+    das, dh = [], 0.0  # nothing comes from beyond the last step
+    for prev, state, dh_t in reversed(list(zip(states[:-1], states[1:], dhs, strict=True))):
         da, dh = backward(p, prev, state, dh + dh_t, activation)
-        terms = gradients(x, prev.h, da)
-        grads = RNN(*(total + term for total, term in zip(grads, terms, strict=True)))
-        dxs.append(da @ p.W_x.mT)
-    return grads, stack(dxs[::-1]), dh
+        das.append(da)
+    da = stack(das[::-1])
+    before = stack([state.h for state in states[:-1]])
+    return gradients(over_time(xs), over_time(before), over_time(da)), da @ p.W_x.mT, dh
+
+
+def over_time(x: Array) -> Array:
+    """All steps in one batch: (t, ..., b, d) -> (..., t b, d).
+
+    A shared parameter has the sum over the steps for its gradient, as it has that over the batch.
+    """
+    return rearrange(x, "t ... b d -> ... (t b) d")

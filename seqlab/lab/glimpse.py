@@ -56,7 +56,7 @@ _LOOKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # at each picture: of so many,
 _CHUNK = 32  # of them at a time: what fits a cache takes half the time
 _GOOD = 0.9  # accuracy that counts as having learned
 _BIASED = 0.05  # the share of the exact gradient's length from which on an error counts as bias
-_BUDGET = {False: (16, 300), True: (4, 200)}  # (seeds, steps of training), with --quick or without
+_BUDGET = {False: (16, 240), True: (4, 160)}  # (seeds, steps of training), with --quick or without
 _SMALL = (0.1, 0.25)  # the first scores and answers, against weights of variance 1 / fan-in
 
 
@@ -281,7 +281,7 @@ def run(
     train_steps: Annotated[
         int | None,
         typer.Option(
-            min=1, max=3000, help=N_("Steps of training; by default 300, with --quick 200.")
+            min=1, max=3000, help=N_("Steps of training; by default 240, with --quick 160.")
         ),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, max=128, help=N_("Pictures in a step."))] = 32,

@@ -48,7 +48,7 @@ def tiny() -> Gates:
 
 
 def options(**changes: Any) -> gates._Options:
-    settled = {"task": "latch", "text": None, "hidden": None, "forget_bias": 2.0, "lr": 0.04}
+    settled = {"task": "latch", "text": None, "hidden": None, "forget_bias": 2.5, "lr": 0.04}
     rest = {"train_steps": 3, "seeds": 2, "batch": 3, "quick": False, "seed": 0}
     return gates._Options(**{**settled, **rest, **changes}).checked()
 
@@ -96,7 +96,7 @@ def test_the_first_parameters() -> None:
     p = options(hidden=7).network(1)
     q = options(hidden=7, forget_bias=0.5).network(1)
     shift = np.zeros(28)
-    shift[7:14] = 1.5
+    shift[7:14] = 2.0
     np.testing.assert_allclose(p.cell.b - q.cell.b, shift, atol=1e-12)
     np.testing.assert_array_equal(p.W, q.W)
     assert p.cell.W_x.shape == (6, 28) and p.W.shape == (7, 3) and not p.b.any()
@@ -428,7 +428,7 @@ def test_json_contract(seqlab: Run) -> None:
     first = seqlab("gates", "SET-a . . RESET .", *FEW, "--json")
     document = first.json
     assert document["options"] == {
-        "text": "SET-a . . RESET .", "task": "latch", "hidden": 2, "forget_bias": 2.0,
+        "text": "SET-a . . RESET .", "task": "latch", "hidden": 2, "forget_bias": 2.5,
         "train_steps": 3, "seeds": 2, "batch": 3, "lr": 0.04, "device": "cpu", "quick": False,
         "seed": 0,
     }  # fmt: skip

@@ -520,9 +520,9 @@ def test_the_command_checks_itself(seqlab: Run) -> None:
 def test_quick_is_a_smaller_budget_and_explicit_options_win() -> None:
     assert (options().m, glimpse._Options().checked().m) == (2, 16)
     quick = glimpse._Options(quick=True).checked()
-    assert (quick.m, quick.steps) == (4, 200)
+    assert (quick.m, quick.steps) == (4, 160)
     both = glimpse._Options(quick=True, train_steps=7).checked()
-    assert (both.m, both.steps) == (4, 7) and glimpse._Options().checked().steps == 300
+    assert (both.m, both.steps) == (4, 7) and glimpse._Options().checked().steps == 240
 
 
 @pytest.mark.parametrize(
