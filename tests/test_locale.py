@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run, line
+from conftest import Run, line, timeless
 
 from seqlab import catalogue, locale
 
@@ -309,7 +309,8 @@ def test_seven_bits_speak_english(seqlab: Run, name: str, tmp_path: Path) -> Non
             seqlab(*arguments, "--ascii", *asked_for)
             for asked_for in (["--lang", "zh"], ["--lang", "en"])
         )
-        assert asked == plain
+        assert (asked.status, asked.errors) == (plain.status, plain.errors)
+        assert timeless(asked.text) == timeless(plain.text)
         assert not is_chinese(asked.text + asked.errors)
     text = seqlab(*line(name), "--ascii", "--lang", "zh").text
     assert text.isascii() and "??" not in text

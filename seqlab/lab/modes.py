@@ -227,7 +227,10 @@ def run(
     *,
     mode: Annotated[
         Literal["all", "one-to-many", "many-to-one", "aligned", "seq2seq"],
-        typer.Option(help=N_("One of the four wirings, or all.")),
+        typer.Option(
+            metavar="MODE",
+            help=N_("all, or one of one-to-many, many-to-one, aligned and seq2seq."),
+        ),
     ] = "all",
     train_steps: Annotated[
         int | None,
