@@ -203,8 +203,11 @@ def _run(
     takes_watch = "watch" in inspect.signature(module.run).parameters
     with emit.progress(look=look) as watch:
         result = module.run(**options, **({"watch": watch} if takes_watch else {}))
-        stopped = getattr(result, "stopped", False)
-        checks = module.check(**options) if values["check"] and not stopped else []
+    stopped, checks = getattr(result, "stopped", False), []
+    if values["check"] and not stopped:
+        with emit.progress(look=look) as watch:
+            watch(0.0, _("comparing with an oracle in torch"))
+            checks = module.check(**options)
     report = emit.Report(
         experiment=experiment.name,
         command=_spelled(ctx, options),

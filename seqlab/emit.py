@@ -436,10 +436,11 @@ def _stoppable() -> Iterator[Callable[[Watch], Watch]]:
 
         return watch_and_stop
 
-    if threading.current_thread() is not threading.main_thread():
-        yield stoppable  # signals are the main thread's affair
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield stoppable  # in the background of a shell; or where signals cannot be set
         return
-    before = signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         yield stoppable
     finally:

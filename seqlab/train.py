@@ -72,7 +72,8 @@ class AdamW:
         m ← β₁ m + (1 - β₁) g        v ← β₂ v + (1 - β₂) g²
         x ← x - η (m̂ / (√v̂ + ε) + λ x)        m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
 
-    Matrices decay; biases and norms do not. It does what torch.optim.AdamW does, which would load
+    Matrices decay; biases and norms do not. `models` is 1 where every tensor has a first axis of
+    models, which makes no matrix of a bias. It does what torch.optim.AdamW does, which would load
     torch's compiler at its first step: longer than some experiments take.
     """
 
@@ -82,8 +83,9 @@ class AdamW:
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
         eps: float = 1e-8,
+        models: Literal[0, 1] = 0,
     ) -> None:
-        self.tensors, self.betas = list(tensors), betas
+        self.tensors, self.betas, self.models = list(tensors), betas, models
         self.weight_decay, self.eps, self.t = weight_decay, eps, 0
         self.m = [torch.zeros_like(x) for x in self.tensors]
         self.v = [torch.zeros_like(x) for x in self.tensors]
@@ -96,7 +98,7 @@ class AdamW:
         for x, m, v in zip(self.tensors, self.m, self.v):
             if x.grad is None:
                 continue
-            if x.ndim > 1:
+            if x.ndim - self.models > 1:
                 x.mul_(1 - lr * self.weight_decay)
             m.lerp_(x.grad, 1 - b1)
             v.mul_(b2).addcmul_(x.grad, x.grad, value=1 - b2)
@@ -127,13 +129,15 @@ def fit(
     the loss before that step's update, which has happened by then.
     """
     tensors = [x for _, x in trees.leaves(tree)]
-    optimiser = AdamW(tensors, betas, weight_decay)
+    optimiser: AdamW | None = None
     for step in range(steps):
         rate = lr * min(1.0, (step + 1) / warmup) if warmup else lr
         if schedule == "cosine":
             done = max(0, step - warmup) / max(1, steps - warmup)
             rate *= (1 + math.cos(math.pi * done)) / 2
         value = loss(step)
+        if optimiser is None:
+            optimiser = AdamW(tensors, betas, weight_decay, models=1 if value.ndim else 0)
         for x in tensors:
             x.grad = None
         value.sum().backward()  # type: ignore[no-untyped-call]
@@ -218,7 +222,7 @@ def side_by_side(
     `work` is a generator function: what it yields comes out as it is made, in no fixed order
     between jobs, in order within one. So a job should depend on nothing but itself. Jobs begin in
     their order, as many at a time as there are cores (or `workers`). An error in one is raised
-    here. However the caller ends, the processes end with it.
+    here. However the caller ends, the processes end with it, at their next item at the latest.
 
     Where there is one core, or only one job, or no way to split a process (fork), all is done here,
     one after the other: the items are the same.
@@ -239,7 +243,9 @@ def side_by_side(
             while waiting and len(running) < count:
                 i, job = waiting.pop()
                 mine, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(work, job, theirs), daemon=True)
+                parents = [mine, *running]
+                arguments = (work, job, theirs, parents)
+                process = context.Process(target=_work, args=arguments, daemon=True)
                 with warnings.catch_warnings():
                     # Python warns of threads, whose locks stay shut in the child: ours draws only
                     warnings.simplefilter("ignore", DeprecationWarning)
@@ -266,8 +272,14 @@ def side_by_side(
             process.join()
 
 
-def _work(work: Callable[[Job], Iterator[Item]], job: Job, pipe: Any) -> None:
-    """What a process of `side_by_side` does; Ctrl-C, which reaches it too, is for its parent."""
+def _work(work: Callable[[Job], Iterator[Item]], job: Job, pipe: Any, parents: list[Any]) -> None:
+    """What a process of `side_by_side` does; Ctrl-C, which reaches it too, is for its parent.
+
+    It closes its copies of its `parents` ends of the pipes: a parent that was killed is then missed
+    at the next item.
+    """
+    for end in parents:
+        end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)

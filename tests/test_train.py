@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -267,7 +268,7 @@ def test_training_does_not_load_torchs_compiler() -> None:
 
 @pytest.mark.parametrize("clip", [None, 0.05, 3.0])
 def test_models_on_a_first_axis_descend_as_if_alone(clip: float | None) -> None:
-    options = {"steps": 7, "lr": 0.01, "clip": clip}
+    options = {"steps": 7, "lr": 0.01, "clip": clip, "weight_decay": 0.5}
     many = train.trainable(trees.stack([model(s) for s in range(3)]), dtype=torch.float64)
     axes = trees.convert(lambda leaf: 0, many)
 
@@ -359,3 +360,36 @@ def test_processes_end_with_whoever_asked_for_them() -> None:
     next(asked)
     asked.close()
     assert not multiprocessing.active_children()
+
+
+def _long(folder: Path) -> Any:
+    """Leave a file with the number of the process; go on as long as somebody listens."""
+    (folder / str(os.getpid())).touch()
+    for i in range(600):
+        time.sleep(0.1)
+        yield i
+
+
+def test_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    def work() -> None:
+        for _found in train.side_by_side(_long, [tmp_path, tmp_path], 2):
+            pass
+
+    parent = multiprocessing.get_context("fork").Process(target=work)
+    parent.start()
+    while len(children := [int(path.name) for path in tmp_path.iterdir()]) < 2:
+        time.sleep(0.05)
+    os.kill(parent.pid or 0, signal.SIGKILL)
+    parent.join()
+    deadline = time.monotonic() + 20
+    while any(_alive(child) for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_alive(child) for child in children)
+
+
+def _alive(process: int) -> bool:
+    """Whether it runs; one that has ended may wait for whoever adopted it to take note."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
