@@ -36,6 +36,7 @@ _TYPER = {
         "unexpected {what}: expected one argument at the most, several words in quotes"
     ),
 }
+_NO_ARGUMENT = N_("unexpected {what}: expected options only")
 
 
 def _common(
@@ -380,12 +381,19 @@ def _bad_input(problem: Any, help_command: str) -> str:
         is_argument = param.param_type_name == "argument"
         name = param.display_name_raw.upper() if is_argument else max(param.opts, key=len)
         example = param.default[0] if isinstance(param.default, list) else param.default
+        if example is None:  # then the nearest number that is allowed
+            limits = details[0].get("ctx", {})
+            example = limits.get("ge", limits.get("le"))
         try_ = f"'{help_command}'" if is_argument or example is None else f"{name} {example}"
         wrong = f"{name} {details[0]['input']}"
         return str(BadInput(wrong, _expected(details[0], param), try_))
     text = (getattr(problem, "message", "") or str(problem)).rstrip(".")
     text = text[:1].lower() + text[1:]
+    context = getattr(problem, "ctx", None)
+    takes = context is None or any(p.param_type_name == "argument" for p in context.command.params)
     for pattern, sentence in _TYPER.items():
+        if sentence.startswith("unexpected") and not takes:
+            sentence = _NO_ARGUMENT
         before, after = pattern.split("{what}")
         if text.startswith(before) and text.endswith(after):
             text = _(sentence).format(what=text[len(before) : len(text) - len(after)])

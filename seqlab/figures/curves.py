@@ -32,6 +32,7 @@ class Line(NamedTuple):
 
     `key` names an architecture (its colour and marker); any other key takes the next free ink.
     NaN leaves a gap; an infinity, or zero on a log axis, is an arrow at the edge it left by.
+    `marked` is for few values: each gets its marker, for there is nothing known in between.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Line(NamedTuple):
     high: ArrayLike | None = None
     key: str = ""
     dashed: bool = False
+    marked: bool = False
 
 
 class Axis(NamedTuple):
@@ -360,13 +362,15 @@ class _Plot:
             self.canvas.put(*cell, " ▁▂▃▄▅▆▇"[bottom], self.inks(tint, under, reverse=True))
 
     def curve(self, s: _Series) -> None:
-        """Draw one series: dots in colour, markers besides where colour cannot tell them apart."""
+        """Draw one series: dots, with markers where they are asked for, or colours are none."""
         style = palette.style_of(self.console, s.ink)
         if self.canvas.ascii_only:
             self._markers(s, style, s.ink.ascii, every=1)
         else:
             self._braille(s, style)
-            if self.colourless:
+            if s.line.marked:
+                self._points(s, style)
+            elif self.colourless:
                 self._markers(s, style, s.ink.marker, every=9)
         self._departures(s, style)
 
@@ -394,6 +398,15 @@ class _Plot:
                 continue
             if len(cells) <= 2 or (column + 3 * s.index) % every == 0:
                 self.canvas.put(self.left + column, self.top + self.height - 1 - row, marker, style)
+
+    def _points(self, s: _Series, style: Style) -> None:
+        """A marker at every value: between them nothing was measured."""
+        known = np.isfinite(s.y)
+        columns, rows = np.rint(self.columns(s.x[known])), np.rint(self.rows(s.y[known]))
+        inside = (columns >= 0) & (columns < self.width) & (rows >= 0) & (rows < self.height)
+        for column, row in zip(columns[inside].astype(int), rows[inside].astype(int), strict=True):
+            cell = self.left + int(column), self.top + self.height - 1 - int(row)
+            self.canvas.put(*cell, s.ink.marker, style)
 
     def _departures(self, s: _Series, style: Style) -> None:
         """Arrows where the values are infinite (or zero, on a log axis)."""

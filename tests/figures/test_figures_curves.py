@@ -169,3 +169,14 @@ def test_many_points_keep_their_extremes_and_gaps(draw):
 def test_rows_line_up_with_wide_names(draw):
     figure = Curves([Line("循环神经网络", [0, 1], [0, 1]), Line("b", [0, 1], [1, 0])])
     assert len({cell_len(line) for line in draw(figure, width=90)}) == 1
+
+
+@pytest.mark.parametrize("colours", ["truecolor", None])
+def test_marked_values_are_marked_where_they_are(colours, draw):
+    line = Line("a", [0, 3, 10], [0, 10, 5], key="rnn", marked=True)
+    plot = draw(Curves([line], height=11, legend="none"), width=60, colours=colours)
+    marker = palette.INKS["rnn"].marker
+    places = [(row, text.index(marker)) for row, text in enumerate(plot) if marker in text]
+    (top, second), (middle, third), (bottom, first) = places
+    assert (top, middle, bottom) == (0, 5, 10) and first < second < third
+    assert "".join(plot).count(marker) == 3
