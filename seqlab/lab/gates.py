@@ -74,7 +74,9 @@ _SHOWN = 3  # units on the first screen
 _LEARNED = 0.95  # the share of right answers from which on it counts as learned
 _HOLDS, _LETS_GO = 0.8, 0.4  # the shares of a cell that a gate keeps at least, and at most
 _COUNTS = 0.9  # the correlation from which on a cell counts
-_ACCOUNTS = 1.5  # a factor up to which the product of forget gates is the gradient
+_ACCOUNTS = 1.1  # a factor up to which the product of forget gates is the gradient
+_BETTER = 0.05  # by how much more than chance is right where anything is remembered
+_CHECKED = 50  # steps, at the most, after which a network is compared with the oracle
 
 
 # The network: an LSTM, and the state read off its output
@@ -215,16 +217,16 @@ def run(
 class _Options:
     """All that the numbers depend on, the device apart; None until `checked` fills it in."""
 
-    task: str
-    text: Any
-    hidden: Any
-    forget_bias: float
-    train_steps: Any
-    seeds: Any
-    batch: int
-    lr: float
-    quick: bool
-    seed: int
+    task: str = "latch"
+    text: Any = None
+    hidden: Any = None
+    forget_bias: float = 2.5
+    train_steps: Any = None
+    seeds: Any = None
+    batch: int = 32
+    lr: float = 0.04
+    quick: bool = False
+    seed: int = 0
 
     def checked(self) -> "_Options":
         """These options with nothing left open; or BadInput."""
@@ -523,21 +525,8 @@ def _since(task: Task, tokens: Tokens, states: Tokens) -> int:
 # The oracle
 
 
-def check(
-    *,
-    text: str | None = None,
-    task: TaskName = "latch",
-    hidden: int | None = None,
-    forget_bias: float = 2.5,
-    train_steps: int | None = None,
-    seeds: int | None = None,
-    batch: int = 32,
-    lr: float = 0.04,
-    device: str = "auto",
-    quick: bool = False,
-    seed: int = 0,
-) -> list[Check]:
-    """The first network once more by torch.nn and autograd, in float64 on the CPU.
+def check(*, device: str = "auto", **options: Any) -> list[Check]:
+    """The first network, after 50 steps at the most, by torch.nn and autograd in float64.
 
     Its scores on the text, the gradients of their cross-entropy by all parameters, which are ours
     by the page's backpropagation through time, and ∂c_T/∂c_t. Errors are relative to the largest
@@ -545,9 +534,8 @@ def check(
     """
     from seqlab import train
 
-    o = _Options(
-        task, text, hidden, forget_bias, train_steps, seeds, batch, lr, quick, seed
-    ).checked()
+    o = _Options(**options).checked()
+    o = replace(o, train_steps=min(o.train_steps, _CHECKED), seeds=1)
     learner = _Learner(o, train.device(device))
     for _step in learner.fit():
         pass
@@ -798,24 +786,18 @@ def _networks(n: int) -> str:
 def _memory_said(result: Gates) -> str:
     """Whether the state was learned, and what can be had without memory."""
     right = [n.accuracy for n in result.networks]
-    learned = sum(share >= _LEARNED for share in right)
-    if learned == len(right):
+    if min(right) >= _LEARNED:
         text = _("It remembers: {right} of the states of new sequences are right")
-    elif learned:
-        text = _("Whether it remembers depends on the seed: {right} of the states are right")
-    elif max(right) > result.chance:
+    elif max(right) < result.chance + _BETTER:
+        text = _("It has not learned to remember: {right} of the states are right")
+    elif max(right) < _LEARNED and min(right) >= result.chance + _BETTER:
         text = _("It remembers in part: {right} of the states of new sequences are right")
     else:
-        text = _("It has not learned to remember: {right} of the states are right")
+        text = _("How much it remembers depends on the network: {right} of the states are right")
     text += _(" ({networks}); who sees only the present symbol reaches {chance}.")
     return text.format(
         right=_percent(right), networks=_networks(len(right)), chance=_percent([result.chance])
     )
-
-
-def _when(result: Gates) -> dict[str, str]:
-    """What the events are called in a sentence."""
-    return {event: _(name) for event, name in _WHEN[result.task].items()}
 
 
 def _kept(result: Gates, event: str) -> list[float]:
@@ -823,36 +805,42 @@ def _kept(result: Gates, event: str) -> list[float]:
     return [float(n.kept[event][n.unit]) for n in result.networks]
 
 
+def _kept_said(result: Gates) -> str:
+    """What it keeps at every event."""
+    hold, write, release = (
+        (_percent(_kept(result, event)), _(when)) for event, when in _WHEN[result.task].items()
+    )
+    text = _("{hold} {holding}, {write} {writing}, {release} {releasing}")
+    return text.format(
+        hold=hold[0], holding=hold[1], write=write[0], writing=write[1],
+        release=release[0], releasing=release[1],
+    )  # fmt: skip
+
+
+def _stays_open(result: Gates) -> bool:
+    """Whether it keeps at least 80 % at every event, in every network."""
+    return all(share >= _HOLDS for event in _WHEN[result.task] for share in _kept(result, event))
+
+
 def _gate_said(result: Gates) -> str:
     """Whether the forget gate of the unit that tells most holds and lets go."""
-    hold, release = _kept(result, "hold"), _kept(result, "release")
-    both = sum(h >= _HOLDS and r <= _LETS_GO for h, r in zip(hold, release, strict=True))
-    if both == len(hold):
+    good = [(n.kept["hold"] >= _HOLDS) & (n.kept["release"] <= _LETS_GO) for n in result.networks]
+    both = sum(bool(units[n.unit]) for units, n in zip(good, result.networks, strict=True))
+    if both == result.seeds:
         verdict = _("The forget gate holds and lets go")
     elif both:
-        text = _("Whether the forget gate holds and lets go depends on the seed ({n} of {m})")
-        verdict = text.format(n=both, m=_networks(len(hold)))
-    elif min(hold + release) >= _HOLDS:
+        text = _("Whether the forget gate holds and lets go depends on the network ({n} of {m})")
+        verdict = text.format(n=both, m=_networks(result.seeds))
+    elif _stays_open(result):
         verdict = _("The forget gate stays open")
     else:
         verdict = _("The forget gate does not both hold and let go")
     text = _(
-        "{verdict}: the unit that tells the state best keeps {hold} of its cell {holding},"
-        " {release} {releasing}. Units that keep at least 80 % there and at most 40 % here:"
-        " {good} of {all}."
+        "{verdict}: the unit that tells the state best keeps of its cell {kept}. Of {all} units,"
+        " {good} hold (at least 80 %) and let go (at most 40 %)."
     )
-    when = _when(result)
     return text.format(
-        verdict=verdict, hold=_percent(hold), holding=when["hold"], release=_percent(release),
-        releasing=when["release"], good=_good_units(result), all=result.hidden * result.seeds,
-    )  # fmt: skip
-
-
-def _good_units(result: Gates) -> int:
-    """How many units of all networks hold and let go."""
-    return sum(
-        int(((n.kept["hold"] >= _HOLDS) & (n.kept["release"] <= _LETS_GO)).sum())
-        for n in result.networks
+        verdict=verdict, kept=_kept_said(result), good=int(np.sum(good)), all=np.size(good)
     )
 
 
@@ -863,23 +851,15 @@ def _count_said(result: Gates) -> str:
     if good == len(told):
         verdict = _("A single cell counts")
     elif good:
-        text = _("Whether a single cell counts depends on the seed ({n} of {m})")
+        text = _("Whether a single cell counts depends on the network ({n} of {m})")
         verdict = text.format(n=good, m=_networks(len(told)))
     else:
         verdict = _("No single cell counts")
-    by_event = {event: _kept(result, event) for event in _WHEN["depth"]}
-    kept_always = min(min(shares) for shares in by_event.values())
-    gate = _("Its forget gate stays open") if kept_always >= _HOLDS else _("Its forget gate")
     text = _(
-        "{verdict}: the best unit's correlation with the depth is {told}. {gate}: it keeps {hold}"
-        " {holding}, {write} {writing}, {release} {releasing}."
+        "{verdict}: the best unit's correlation with the depth is {told}. {gate}: it keeps {kept}."
     )
-    when = _when(result)
-    return text.format(
-        verdict=verdict, told=_numbers(told), gate=gate, hold=_percent(by_event["hold"]),
-        holding=when["hold"], write=_percent(by_event["write"]), writing=when["write"],
-        release=_percent(by_event["release"]), releasing=when["release"],
-    )  # fmt: skip
+    gate = _("Its forget gate stays open") if _stays_open(result) else _("Its forget gate")
+    return text.format(verdict=verdict, told=_numbers(told), gate=gate, kept=_kept_said(result))
 
 
 def _road_said(result: Gates) -> str:
@@ -896,13 +876,16 @@ def _road_said(result: Gates) -> str:
     elif all(less):
         verdict = _("Less gradient comes back than the forget gates let through")
     else:
-        verdict = _("How much the forget gates account for depends on the seed")
+        verdict = _("How much the forget gates account for depends on the network")
+        verdict += _(" (more comes back in {more}, less in {less} of {m})").format(
+            more=sum(more), less=sum(less), m=_networks(len(more))
+        )
     text = _(
         "{verdict}: from the end back to step {step} ({symbol}) their product is {product},"
         " ∂c_T/∂cₜ as measured {gradient}."
     )
     said = text.format(
-        verdict=verdict, step=result.since, symbol=_symbol(result, at),
+        verdict=verdict, step=result.since, symbol=result.tokens[at].replace(" ", _("space")),
         product=_numbers(products), gradient=_numbers(gradients),
     )  # fmt: skip
     if at == 0:
@@ -914,19 +897,23 @@ def _road_said(result: Gates) -> str:
     )
 
 
-def _symbol(result: Gates, at: int) -> str:
-    """A symbol as it can be read in a sentence."""
-    return _("space") if result.tokens[at] == " " else result.tokens[at]
-
-
 def question(result: Gates) -> Question:
-    """When the forget gate of the unit that tells most keeps least: of the median network."""
-    when = _when(result)
-    shares = {event: float(np.median(_kept(result, event))) for event in when}
-    least = min(shares, key=lambda event: np.nan_to_num(shares[event], nan=math.inf))
+    """When the forget gate of the unit that tells most keeps least, or most: what all agree on."""
+    when = [_(name) for name in _WHEN[result.task].values()]
+    shares = np.array([_kept(result, event) for event in _WHEN[result.task]])  # (event, network)
+    least, most = (
+        set(np.nan_to_num(sign * shares, nan=math.inf).argmin(0).tolist()) for sign in (1, -1)
+    )
+    if len(least) == 1:
+        text = _("Of the cell that tells the state best: when does the forget gate keep least?")
+    else:
+        text = _("Of the cell that tells the state best: when does the forget gate keep most?")
+    found = least if len(least) == 1 else most
     return Question(
-        text=_("Of the cell that tells the state best: when does the forget gate keep least?"),
-        choices=list(when.values()),
-        answer=list(when).index(least),
-        why=_("It keeps {share} {when}.").format(share=_percent([shares[least]]), when=when[least]),
+        text=text,
+        choices=[*when, _("it depends on the network")],
+        answer=found.pop() if len(found) == 1 else len(when),
+        why=_("It keeps {kept} ({networks}).").format(
+            kept=_kept_said(result), networks=_networks(result.seeds)
+        ),
     )

@@ -10,7 +10,7 @@ the network stands still: how much of them is noise, and whether their mean is t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -50,10 +50,11 @@ Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 _AXES = 16  # numbers that describe a region
-_MEASUREMENTS = 30  # of accuracy, besides the one before training
+_MEASUREMENTS = 24  # of accuracy, besides the one before training
 _HELD_OUT = 128  # pictures for each network that none is trained on
 _LOOKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # at each picture: of so many, mean gradients
 _CHUNK = 32  # of them at a time: what fits a cache takes half the time
+_MOST_WORK = 6e8  # thirty times the default: see _Options.work
 _GOOD = 0.9  # accuracy that counts as having learned
 _BIASED = 0.05  # the share of the exact gradient's length from which on an error counts as bias
 _BUDGET = {False: (16, 240), True: (4, 160)}  # (seeds, steps of training), with --quick or without
@@ -112,7 +113,8 @@ def init(rng: np.random.Generator, m: int, d: int, h: int, contents: int) -> Net
 def score(p: Network, x: Array) -> Array:
     """eᵢ = relu(xᵢ W + b) v, every region by itself: (m, b, n, d) -> (m, b, n)."""
     hidden = relu(rearrange(x, "m b n d -> m (b n) d") @ p.W + p.b)
-    return rearrange(hidden @ p.v, "m (b n) 1 -> m b n", n=x.shape[-2])
+    e = (hidden * p.v.mT).sum(-1)  # products with a single column, hidden @ v, take twice as long
+    return rearrange(e, "m (b n) -> m b n", n=x.shape[-2])
 
 
 def read(p: Network, z: Array) -> Array:
@@ -138,8 +140,8 @@ def slopes(p: Network, answers: Array, right: Array, x: Array) -> Array:
 class Ends:
     """A number before training and after: medians, and those of every network, (seeds,).
 
-    NaN is what cannot be told: straight-through's noise where the draws' mean is noise itself; the
-    cosine where no draw had a gradient.
+    NaN is what cannot be told: straight-through's noise where the draws' mean is noise itself, all
+    where the exact gradient is 0, and the end of a run that was stopped before it was measured.
     """
 
     start: float
@@ -155,15 +157,15 @@ class Gradient:
     All are of one batch, over what chance the looks leave. `noise` is √(trace of the covariance)
     over the norm of the expected gradient; `bias` is how far that lies from the exact gradient of
     hard attention, over the norm of the latter. Both are sums over all possible looks; those of
-    straight-through are estimates by `draws` gradients. `cosine` is that of the mean of `draws`
-    gradients with the exact one.
+    straight-through are estimates by `draws` gradients, whose mean has the standard error `error`,
+    as a share of the exact gradient's norm too.
     """
 
     name: str
     draws: int
     noise: Ends
     bias: Ends
-    cosine: Ends
+    error: Ends
 
 
 @dataclass(frozen=True)
@@ -294,7 +296,8 @@ def run(
     """Train the same networks by every method, and measure the methods' gradients.
 
     Raises:
-        BadInput: an option out of range, a method that is not known, no such device.
+        BadInput: an option out of range, a method that is not known, no such device, more work
+            than a class waits for.
     """
     o = _Options(
         regions, contents, noise, methods, samples, temperature, hidden, seeds, train_steps, batch,
@@ -341,7 +344,22 @@ class _Options:
         require(o.batch, "batch", 1, 128)
         require(o.lr, "lr", 0.0, 1.0)
         require(o.seed, "seed", 0)
+        if o.work > _MOST_WORK:
+            raise BadInput(
+                _("{n} times more work than can be waited for").format(
+                    n=number(o.work / _MOST_WORK)
+                ),
+                _("smaller --regions, --batch, --seeds, --hidden or --samples, or fewer steps"),
+            )
         return o
+
+    @property
+    def work(self) -> float:
+        """Regions that are weighed: in training, where a wide scorer counts more, and by draws."""
+        looks = [_looks_of(self, name) for name in self.methods]
+        training = self.steps * sum(looks) * max(1.0, self.hidden / 32)
+        draws = _LOOKS[-1] * sum(name in _DRAWN for name in self.methods)
+        return self.m * self.batch * self.regions * (training + draws)
 
     @property
     def m(self) -> int:
@@ -370,9 +388,8 @@ class _Options:
         shape = (*leading, self.m, self.batch, self.regions)
         if method == "leave-one-out":
             shape = (self.samples, *shape)
-        u = rng.random(shape, dtype=np.float32)
-        # float32 draws 0 at times, and 1 - 2⁻²⁴ at the most: neither logarithm may be infinite
-        return -np.log(-np.log(np.maximum(u, np.float32(1e-30))))
+        exponential = rng.standard_exponential(shape, dtype=np.float32)  # -log u of uniform u
+        return -np.log(np.maximum(exponential, np.float32(1e-30)))  # float32 draws 0 at times
 
 
 def _methods(text: str | Sequence[str]) -> list[str]:
@@ -533,15 +550,15 @@ class _Exam:
 
 
 class _Estimate(NamedTuple):
-    """A gradient's noise, bias and cosine, (m,) each: see `Gradient`.
+    """A gradient's noise, bias and that one's error, (m,) each: see `Gradient`.
 
     `cosines`, (len(_LOOKS), m), are those of the means over so many looks; NaN where one gradient
-    alone takes more.
+    alone takes more; nothing where they were not asked for.
     """
 
     noise: Floats
     bias: Floats
-    cosine: Floats
+    error: Floats
     cosines: Floats
 
 
@@ -557,41 +574,41 @@ class _Probe:
         """These networks, before the batch."""
         return _Still(Network(*(leaf.detach().double() for leaf in p)), self.pictures)
 
-    def estimate(self, method: str, still: "_Still", baseline: Array | float) -> _Estimate:
-        """What the gradients of a method are like."""
+    def estimate(
+        self, method: str, still: "_Still", baseline: Array | float, tell: Callable[[], None],
+        cosines: bool = False,
+    ) -> _Estimate:  # fmt: skip
+        """What the gradients of a method are like; `cosines` only where they are asked for."""
+        none = np.zeros(self.o.m)
+        if method not in _DRAWN:
+            δ = still.soft() if method == "soft" else still.exact
+            every = np.tile(still.cosine(δ), (len(_LOOKS), 1))
+            return _Estimate(none, still.bias(δ), none, every)
+        if method == "straight-through":
+            draws = self.draw(method, still, baseline, tell)
+            return _Estimate(draws.noise(), draws.bias(), draws.error(), np.array(draws.cosines))
+        mean, trace = enumerated(still, _looks_of(self.o, method), baseline)
+        noted = self.draw(method, still, baseline, tell).cosines if cosines else []
+        return _Estimate(still.noise(trace, still.exact), still.bias(mean), none, np.array(noted))
+
+    def draw(
+        self, method: str, still: "_Still", baseline: Array | float, tell: Callable[[], None]
+    ) -> "_Draws":
+        """Many gradients of the same batch; `tell` is called on the way."""
         import torch
 
-        with torch.no_grad():
-            if method not in _DRAWN:
-                δ = still.soft() if method == "soft" else still.exact
-                cosine = still.cosine(δ)
-                every = np.tile(cosine, (len(_LOOKS), 1))
-                return _Estimate(np.zeros(self.o.m), still.bias(δ), cosine, every)
-            draws = self.draw(method, still, baseline)
-            if method == "straight-through":
-                noise, bias = draws.noise(), draws.bias()
-            else:
-                mean, trace = enumerated(still, _looks_of(self.o, method), baseline)
-                noise, bias = still.noise(trace, still.exact), still.bias(mean)
-        cosines = np.array([draws.cosines[looks] for looks in _LOOKS])
-        return _Estimate(noise, bias, cosines[-1], cosines)
-
-    def draw(self, method: str, still: "_Still", baseline: Array | float) -> "_Draws":
-        """Many gradients of the same batch."""
-        import torch
-
-        k = _looks_of(self.o, method)
+        k, τ = _looks_of(self.o, method), self.o.temperature
         draws, rng = _Draws(still), self.o.rng("draws", method)
         for looks in _LOOKS:
-            while count := min(_CHUNK, looks // k - draws.count):
+            while count := min(max(1, _CHUNK // k), looks // k - draws.count):
+                tell()
                 g = torch.as_tensor(self.o.gumbel(rng, method, count), device=self.device).double()
                 chosen = hard.choose(still.scores, g)
                 known = (chosen * still.losses).sum(-1)
                 if method == "straight-through":
                     known = (chosen[..., None, :] @ still.slopes)[..., 0, :]
-                τ = self.o.temperature
                 draws.add(estimate(method, still.scores, chosen, g, known, baseline, τ))
-            draws.note(looks)
+            draws.note()
         return draws
 
 
@@ -599,21 +616,20 @@ class _Still:
     """Networks that stand still before one batch: what every possible look would bring."""
 
     def __init__(self, p: Network, pictures: _Pictures) -> None:
-        import torch
-
+        x, right = pictures.x, pictures.right[:, :, None]
         self.p, self.pictures = p, pictures
-        self.by_scores = jacobian(p, pictures.x)
-        self.gram = self.by_scores @ self.by_scores.mT  # (m, b, n, n)
-        with torch.no_grad():
-            self.scores = score(p, pictures.x)
-            self.weights = softmax(self.scores)
-            answers = pictures.x @ p.C[:, None] + p.c[:, None]  # (m, b, n, c)
-            right = pictures.right[:, :, None]
-            self.losses = loss_of(answers, right)  # (m, b, n)
-            # by every weight (the last axis) where a region (the one before) has been read
-            self.slopes = (softmax(answers) - right) @ p.C.mT[:, None] @ pictures.x.mT
-            self.exact = hard.through_softmax(self.weights, self.losses)  # ∂L/∂e
-            self.truth = self.gradient(self.exact)
+        # ∂eᵢ/∂(W, b, v) = (xᵢ ⊗ s, s, hidden), s = v where hidden > 0: kept as these factors
+        self.hidden = relu(x @ p.W[:, None] + p.b[:, None])  # (m, b, n, h)
+        self.s = (self.hidden > 0) * p.v.mT[:, None]
+        self.gram = (x @ x.mT + 1) * (self.s @ self.s.mT) + self.hidden @ self.hidden.mT
+        self.scores = score(p, x)
+        self.weights = softmax(self.scores)
+        answers = x @ p.C[:, None] + p.c[:, None]  # (m, b, n, c)
+        self.losses = loss_of(answers, right)  # (m, b, n)
+        # by every weight (the last axis) where a region (the one before) has been read
+        self.slopes = (softmax(answers) - right) @ p.C.mT[:, None] @ x.mT
+        self.exact = hard.through_softmax(self.weights, self.losses)  # ∂L/∂e
+        self.truth = self.gradient(self.exact)
 
     def soft(self) -> Array:
         """∂L/∂e of soft attention, whose loss is another."""
@@ -622,12 +638,19 @@ class _Still:
         return hard.through_softmax(self.weights, known)
 
     def gradient(self, δ: Array) -> Array:
-        """∂L/∂(W, b, v) of the batch, from ∂L/∂e: (m, b, n) -> (m, parameters)."""
-        return (δ.flatten(1)[:, None] @ self.by_scores.flatten(1, 2))[:, 0]
+        """∂L/∂(W, b, v), of the mean over the batch: ∂L/∂e (m, b, n) -> (m, parameters)."""
+        import torch
+
+        x, by_hidden, hidden = (
+            rearrange(a, "m b n d -> m (b n) d")
+            for a in (self.pictures.x, δ[..., None] * self.s, δ[..., None] * self.hidden)
+        )
+        by_W = (x.mT @ by_hidden).flatten(1)
+        return torch.cat([by_W, by_hidden.sum(1), hidden.sum(1)], dim=1) / δ.shape[1]
 
     def squares(self, δ: Array) -> Array:
         """The squared norm of each picture's part of the gradient: (k, m, b, n) -> (k, m, b)."""
-        by_picture = rearrange(δ, "k m b n -> m b k n")
+        by_picture = rearrange(δ, "k m b n -> m b k n") / δ.shape[2]
         return rearrange((by_picture @ self.gram * by_picture).sum(-1), "m b k -> k m b")
 
     def cosine(self, δ: Array) -> Floats:
@@ -694,7 +717,7 @@ class _Draws:
     def __init__(self, still: _Still) -> None:
         self.still = still
         self.total, self.square, self.count = 0.0, 0.0, 0
-        self.cosines: dict[int, Floats] = {}  # by the looks at a picture
+        self.cosines: list[Floats] = []  # of the mean, whenever it was noted
 
     def add(self, δ: Array) -> None:
         """More draws, (count, m, b, n)."""
@@ -702,10 +725,10 @@ class _Draws:
         self.square = self.square + self.still.squares(δ).sum((0, 2))
         self.count += len(δ)
 
-    def note(self, looks: int) -> None:
+    def note(self) -> None:
         """Write down the mean's cosine with the exact gradient; NaN before the first draw."""
         nothing = np.full(len(self.still.truth), math.nan)
-        self.cosines[looks] = self.still.cosine(self.mean) if self.count else nothing
+        self.cosines.append(self.still.cosine(self.mean) if self.count else nothing)
 
     @property
     def mean(self) -> Array:
@@ -728,27 +751,9 @@ class _Draws:
         away = (self.still.gradient(self.mean) - truth).square().sum(-1) - self.trace / self.count
         return _numbers(away.clamp(min=0).sqrt() / truth.norm(dim=-1))
 
-
-def jacobian(p: Network, x: Array) -> Array:
-    """How every score moves the batch's mean: ∂eᵢ/∂(W, b, v) / b, (m, b, n, parameters).
-
-    By a copy of the scorer for every region: its gradient is that of this region's score.
-    """
-    import torch
-
-    _m, b, n, _d = x.shape
-    found = []
-    for i in range(len(x)):
-        copies = p._replace(
-            **{
-                name: leaf[i].detach().expand(b * n, -1, -1).clone().requires_grad_()
-                for name, leaf in zip(("W", "b", "v"), p[:3], strict=True)
-            }
-        )
-        e = score(copies, rearrange(x[i], "b n d -> (b n) 1 1 d")).sum()
-        gradients = torch.autograd.grad(e, copies[:3])
-        found.append(torch.cat([g.flatten(1) for g in gradients], dim=1))
-    return rearrange(torch.stack(found), "m (b n) p -> m b n p", n=n) / b
+    def error(self) -> Floats:
+        """The standard error of the mean, in lengths of the exact gradient, (m,)."""
+        return _numbers((self.trace / self.count).sqrt() / self.still.truth.norm(dim=-1))
 
 
 def _numbers(x: Array) -> Floats:
@@ -766,10 +771,11 @@ def _train(o: _Options, device_name: str, watch: Watch) -> Glimpse:
     p = init(o.rng("network"), o.m, _AXES, o.hidden, o.contents)
     learners = [_Learner(o, name, p, device) for name in o.methods]
     record = _Record(o, device.type, exam, probe, learners)
+    record.begin(lambda: watch(0.0, _("measuring gradients")))
     trainings = [learner.fit() for learner in learners]
     batches = o.rng("batches")
     every = max(1, round(o.steps / _MEASUREMENTS))
-    view = None
+    view, stopped = None, False
     for step in range(1, o.steps + 1):
         pictures = world.pictures(batches, o.batch)
         for learner, training in zip(learners, trainings, strict=True):
@@ -783,8 +789,13 @@ def _train(o: _Options, device_name: str, watch: Watch) -> Glimpse:
             watch(step / o.steps, doing, view)
         except Stopped:
             record.measure(step)
-            return replace(record.end(), stopped=True)
-    return record.end()
+            stopped = True
+            break
+    try:
+        record.finish(lambda: watch(step / o.steps, _("measuring gradients"), view))
+    except Stopped:
+        stopped = True
+    return replace(record.result(), stopped=stopped)
 
 
 class _Record:
@@ -798,12 +809,25 @@ class _Record:
         self.steps: list[int] = []
         self.accuracy: dict[str, list[Floats]] = {name: [] for name in o.methods}
         self.looks: dict[str, list[tuple[Floats, Floats]]] = {name: [] for name in o.methods}
-        still = probe.still(learners[0].p)  # all methods begin with the same parameters
-        self.before = {x.method: probe.estimate(x.method, still, x.baseline) for x in learners}
+        self.before: dict[str, _Estimate] = {}
+        self.after: dict[str, _Estimate] = {}
+
+    def begin(self, tell: Callable[[], None]) -> None:
+        """The gradients before training: all methods begin with the same parameters."""
+        still = self.probe.still(self.learners[0].p)
+        for x in self.learners:
+            self.before[x.method] = self.probe.estimate(x.method, still, x.baseline, tell, True)
         self.cosines = [
-            series(f"{name}: cosine", _LOOKS, self.before[name].cosines.T) for name in o.methods
+            series(f"{name}: cosine", _LOOKS, self.before[name].cosines.T) for name in self.before
         ]
         self.measure(0)
+
+    def finish(self, tell: Callable[[], None]) -> None:
+        """The gradients of now, every method's at its own parameters."""
+        for x in self.learners:
+            tell()
+            still = self.probe.still(x.p)
+            self.after[x.method] = self.probe.estimate(x.method, still, x.baseline, tell)
 
     def measure(self, step: int) -> None:
         """What the networks can after `step` steps, and where they look."""
@@ -815,16 +839,8 @@ class _Record:
             self.accuracy[x.method].append(accuracy)
             self.looks[x.method].append((weights, share))
 
-    def end(self) -> Glimpse:
-        """All there is, the gradients of now too, every method's at its own parameters."""
-        after = {
-            x.method: self.probe.estimate(x.method, self.probe.still(x.p), x.baseline)
-            for x in self.learners
-        }
-        return self.result(after)
-
-    def result(self, after: dict[str, _Estimate] | None = None) -> Glimpse:
-        """What there is so far; without the gradients `after`, these are NaN."""
+    def result(self) -> Glimpse:
+        """What there is so far; gradients that are not measured yet are NaN."""
         o, chance = self.o, task.chance(self.o.contents)
         runs = {name: np.array(a).T for name, a in self.accuracy.items()}  # (m, steps)
         curves = [series(name, self.steps, runs[name], chance) for name in o.methods]
@@ -837,7 +853,7 @@ class _Record:
             parameters=sum(leaf[0].numel() for leaf in self.learners[0].p),
             series=curves + self.cosines,
             learned=[self.learned(name, runs[name]) for name in o.methods],
-            gradients=[self.gradient(name, (after or {}).get(name)) for name in o.methods],
+            gradients=[self.gradient(name) for name in o.methods],
             looks=[self.looked(name, early) for name in o.methods], early=self.steps[early],
             reads=[_reads(o, name) for name in o.methods],
             marked=self.exam.marked,
@@ -849,18 +865,15 @@ class _Record:
         first = np.array(self.steps, float)[good.argmax(axis=1)]
         return Learned(name, np.where(good.any(axis=1), first, math.nan), runs[:, -1])
 
-    def gradient(self, name: str, after: _Estimate | None) -> Gradient:
-        before, nothing = self.before[name], np.full(self.o.m, math.nan)
+    def gradient(self, name: str) -> Gradient:
+        draws = _LOOKS[-1] // _looks_of(self.o, name) if name in _DRAWN else 1
+        nothing = np.full(self.o.m, math.nan)
 
         def ends(which: str) -> Ends:
-            return _ends(
-                getattr(before, which), nothing if after is None else getattr(after, which)
-            )
+            starts = getattr(self.before[name], which)
+            return _ends(starts, getattr(self.after.get(name), which, nothing))
 
-        return Gradient(
-            name, _LOOKS[-1] // _looks_of(self.o, name) if name in _DRAWN else 1,
-            noise=ends("noise"), bias=ends("bias"), cosine=ends("cosine"),
-        )  # fmt: skip
+        return Gradient(name, draws, ends("noise"), ends("bias"), ends("error"))
 
     def looked(self, name: str, early: int) -> Looks:
         moments = [self.looks[name][i] for i in (0, early, -1)]
@@ -940,13 +953,12 @@ def check(
             loss = function(name, p, pictures, g, 0.7, o.temperature)[0].sum()
             gradients.append(torch.cat([x.flatten() for x in torch.autograd.grad(loss, p)]))
         found.append(_compared(_("gradients of {name} and torch"), name, *gradients))
-    still = _Still(train.trainable(redrawn, dtype=torch.float64), pictures)
-    scores = still.scores.detach().requires_grad_()
-    expected = (torch.softmax(scores, -1) * still.losses.detach()).sum()
+    still = _Still(Network(*(torch.as_tensor(leaf) for leaf in redrawn)), pictures)
+    scores = still.scores.clone().requires_grad_()
+    expected = (torch.softmax(scores, -1) * still.losses).sum()
     (truth,) = torch.autograd.grad(expected, scores)
     for name in [n for n in ("reinforce", "leave-one-out") if n in o.methods]:
-        with torch.no_grad():
-            mean, _trace = enumerated(still, _looks_of(o, name), 0.7)
+        mean, _trace = enumerated(still, _looks_of(o, name), 0.7)
         found.append(_compared(_("{name}, all looks, and the expected loss"), name, mean, truth))
     return found
 
@@ -1108,7 +1120,7 @@ def _course(result: Glimpse) -> Table:
     """The rest of the numbers, medians."""
     headers = [
         _("steps to 90 %"), _("right, end"), _("on the mark, end"), _("bias before"),
-        _("bias after"), _("cosine before"), _("cosine after"),
+        _("bias after"),
     ]  # fmt: skip
     rows = []
     for learned, looks, gradient in zip(
@@ -1118,11 +1130,15 @@ def _course(result: Glimpse) -> Table:
         rows.append([
             _name(learned.name), "-" if math.isinf(steps) else f"{steps:g}",
             _percent(float(np.median(learned.accuracy))), _share(float(looks.shares[2].mean())),
-            _short(gradient.bias.start), _short(gradient.bias.end),
-            number(gradient.cosine.start, 3), number(gradient.cosine.end, 3),
+            _within(gradient.bias.start, gradient.error.start),
+            _within(gradient.bias.end, gradient.error.end),
         ])  # fmt: skip
     keys = [METHODS[name].ink for name in result.methods]
     return Table([Column(_("method"), "left"), *headers], rows, keys=keys)
+
+
+def _within(bias: float, error: float) -> str:
+    return _short(bias) + (f" ± {number(error)}" if error > 0 else "")
 
 
 def _share(value: float) -> str:
@@ -1144,12 +1160,8 @@ def takeaways(result: Glimpse) -> list[str]:
     if lost:
         text = _("The training diverged ({names}): answers are no numbers. Try a smaller --lr.")
         return [text.format(names=", ".join(lost))]
-    said = [_learning_said(result)]
-    if any(name in _DRAWN for name in result.methods):
-        said.append(_noise_said(result))
-    if "straight-through" in result.methods:
-        said.append(_bias_said(result))
-    return said
+    said = [_learning_said(result), _noise_said(result), _bias_said(result)]
+    return [sentence for sentence in said if sentence]
 
 
 def _median_steps(learned: Learned) -> float:
@@ -1189,60 +1201,82 @@ def _networks(result: Glimpse) -> str:
     return ngettext("{n} network", "{n} networks", result.seeds).format(n=result.seeds)
 
 
+def _of(result: Glimpse, hits: NDArray[np.bool_]) -> str:
+    """How many networks, of those that have a number."""
+    if len(hits) == result.seeds:
+        return _("{count} of {networks}").format(count=hits.sum(), networks=_networks(result))
+    text = _("{count} of the {known} networks whose exact gradient is not 0")
+    return text.format(count=hits.sum(), known=len(hits))
+
+
 def _noise_said(result: Glimpse) -> str:
     """How much of a random gradient is noise, before and after; and whether a baseline helps."""
     noise = {g.name: g.noise for g in result.gradients if g.name in _DRAWN}
     if not {"reinforce", "baseline"} <= set(noise):
-        before, after = (
-            ", ".join(f"{_name(name)} {number(getattr(x, end))}" for name, x in noise.items())
-            for end in ("start", "end")
-        )
-        text = _("Noise over signal of one step's gradient: {before} at first, {after} in the end.")
-        return text.format(before=before, after=after)
-    plain, less = noise["reinforce"], noise["baseline"]
-    text = _(
-        "At first REINFORCE's gradient has {plain} times as much noise as signal, with a baseline"
-        " {less} (less in {first} of {networks}); in the end, each at its own parameters,"
-        " {plain_end} and {less_end} (less in {last})."
-    )
-    return text.format(
-        plain=number(plain.start), less=number(less.start), networks=_networks(result),
-        first=int((less.starts < plain.starts).sum()), last=int((less.ends < plain.ends).sum()),
-        plain_end=number(plain.end), less_end=number(less.end),
-    )  # fmt: skip
+        known = [f"{_name(n)} {number(x.start)}" for n, x in noise.items() if x.start >= 0]
+        text = _("Noise over signal of one step's gradient, at first: {numbers}.")
+        return text.format(numbers=", ".join(known)) if known else ""
+    parts = []
+    for when, pattern in (
+        ("starts", _("At first REINFORCE's gradient has {plain} times as much noise as signal, with"
+                     " a baseline {less} (less in {count}).")),
+        ("ends", _("In the end, each at its own parameters: {plain} and {less} (less in"
+                   " {count}).")),
+    ):  # fmt: skip
+        plain, less = (getattr(noise[name], when) for name in ("reinforce", "baseline"))
+        both = np.isfinite(plain) & np.isfinite(less)
+        if both.any():
+            parts.append(pattern.format(
+                plain=number(np.median(plain[both])), less=number(np.median(less[both])),
+                count=_of(result, (less < plain)[both]),
+            ))  # fmt: skip
+    return " ".join(parts)
 
 
 def _bias_said(result: Glimpse) -> str:
-    """Whether straight-through errs in the mean, and how."""
-    gradient = next(g for g in result.gradients if g.name == "straight-through")
-    bias, low, high = gradient.bias.start, gradient.bias.starts.min(), gradient.bias.starts.max()
-    if low >= _BIASED:
+    """Whether straight-through errs in the mean: told where the draws' own error lets it be."""
+    gradients = [g for g in result.gradients if g.name == "straight-through"]
+    known = np.array([np.isfinite(g.bias.starts) for g in gradients]).ravel()
+    if not known.any():
+        return ""
+    bias, error = gradients[0].bias.starts[known], gradients[0].error.starts[known]
+    biased, fair = bias - error >= _BIASED, bias + error < _BIASED
+    if biased.all():
         text = _(
-            "Straight-through is biased: at first its expected gradient misses the exact one by"
-            " {bias} of its length (cosine {cosine}), whatever the number of looks."
+            "Straight-through is biased, whatever the number of looks: at first, in {count}, its"
+            " expected gradient misses the exact one by 5 % of its length or more (median {bias}"
+            " ± {error})."
         )
-    elif high < _BIASED:
+    elif fair.all():
         text = _(
-            "Here straight-through is hardly biased: at first its expected gradient misses the"
-            " exact one by {bias} of its length (cosine {cosine})."
+            "Here straight-through is hardly biased: at first, in {count}, its expected gradient"
+            " misses the exact one by less than 5 % of its length (median {bias} ± {error})."
+        )
+    elif (biased | fair).all():
+        text = _(
+            "Whether straight-through is biased depends on the network: at first its expected"
+            " gradient misses the exact one by {low} to {high} of its length (± {error}), by 5 % or"
+            " more in {biased}."
         )
     else:
         text = _(
-            "Whether straight-through is biased depends on the network: at first its expected"
-            " gradient misses the exact one by {low} to {high} of its length (cosine {cosine})."
+            "Whether straight-through is biased, {draws} looks cannot tell in {unsure}: the"
+            " mean gradient misses the exact one by {low} to {high} of its length (± {error})."
         )
     return text.format(
-        bias=_percent(bias), low=_percent(float(low)), high=_percent(float(high)),
-        cosine=number(gradient.cosine.start, 3),
+        bias=_percent(float(np.median(bias))), error=_percent(float(np.median(error))),
+        low=_percent(float(bias.min())), high=_percent(float(bias.max())),
+        count=_of(result, biased | fair), unsure=_of(result, ~(biased | fair)),
+        biased=_of(result, biased),
+        draws=gradients[0].draws,
     )  # fmt: skip
 
 
 def question(result: Glimpse) -> Question:
     """Whose gradient is the noisiest; where too few are random, how many regions are read."""
-    drawn = [g for g in result.gradients if g.name in _DRAWN]
+    drawn = [g for g in result.gradients if g.name in _DRAWN and not math.isnan(g.noise.start)]
     if len(drawn) > 1:
-        noise = [float(np.nan_to_num(g.noise.start, nan=-1)) for g in drawn]
-        most = int(np.argmax(noise))
+        most = int(np.argmax([g.noise.start for g in drawn]))
         return Question(
             text=_("Before training: in whose gradient is there most noise for its signal?"),
             choices=[_name(g.name) for g in drawn],

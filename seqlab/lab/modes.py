@@ -11,7 +11,7 @@ counts as right where every word of it is.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
@@ -22,9 +22,10 @@ from einops import rearrange
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 
-from seqlab.book import lstm
+from seqlab.book import lstm, seq2seq
 from seqlab.book.lstm import LSTM
-from seqlab.book.ops import Array, concatenate, stack, tanh, zeros
+from seqlab.book.ops import Array, concatenate, tanh, zeros
+from seqlab.book.seq2seq import State, Unroll
 from seqlab.figures.curves import Curves, Line
 from seqlab.figures.glyphs import number
 from seqlab.figures.panels import Beside, Panels
@@ -50,11 +51,11 @@ from seqlab.tasks import film
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.int64]
-Unroll = Callable[..., tuple[Array, Any]]
 
 _FORGET = 3.0  # forget bias: with 1 one seq2seq network in six stays below 95 %
 _GOOD = 0.95  # of the answers right: by this a network has learned its task
 _MEASUREMENTS = 25  # of a training, besides the one before it
+_REPORT = 5  # steps after which a training is heard of, at the latest: Ctrl-C waits for that
 _HELD_OUT = 500  # films that no network is trained on
 _MISSES = 3  # wrong answers that are kept, of which two are shown
 _DECIMALS = 3  # of the brightness of a pixel that is kept
@@ -129,7 +130,7 @@ def scores(p: Network, mode: Mode, frames: Array, unroll: Unroll) -> Array:
     """Films (b, frames, side, side) -> scores of the words (b, words, v).
 
     x_t = tanh(W_x · frame_t) where a cell reads, and 0 where it does not; y_t = W_y · h_t.
-    `unroll` steps through the cells: (cell, xs, start) -> (hs, last state), as of :func:`page`.
+    `unroll` steps through the cells, as :func:`seqlab.book.seq2seq.unroll` does.
     """
     x = tanh(rearrange(frames, "b t y x -> t b (y x)") @ p.W_x + p.b_x)
     t, b, d = x.shape
@@ -145,19 +146,12 @@ def scores(p: Network, mode: Mode, frames: Array, unroll: Unroll) -> Array:
     return rearrange(y, "t b v -> b t v")
 
 
-def page(p: LSTM, xs: Array, start: lstm.State | None) -> tuple[Array, lstm.State]:
-    """The steps of the page: xs (t, b, c) -> h (t, b, d), and the last state."""
-    states = lstm.unroll(p, xs, start or lstm.initial_state(p, xs.shape[1]))
-    return stack([state.h for state in states[1:]]), states[-1]
-
-
 def cut(unroll: Unroll) -> Unroll:
     """The same without the arrows between the cells: each begins with a state of zero."""
 
-    def each_alone(p: LSTM, xs: Array, _start: object) -> tuple[Array, None]:
-        t = xs.shape[0]
-        h, _last = unroll(p, rearrange(xs, "t b c -> 1 (t b) c"), None)
-        return rearrange(h, "1 (t b) d -> t b d", t=t), None
+    def each_alone(p: LSTM, xs: Array, _start: State | None) -> tuple[Array, State]:
+        h, last = unroll(p, rearrange(xs, "t b c -> 1 (t b) c"), None)
+        return rearrange(h, "1 (t b) d -> t b d", t=len(xs)), last  # of every cell, for nobody
 
     return each_alone
 
@@ -351,8 +345,8 @@ class _Exam:
         return Example(frames, spell(answer[:count].tolist()), spell(truth))
 
 
-def _course(job: _Job, o: _Options, device: Any) -> Iterator[_Moment]:
-    """Train one network; measure it before, on the way and at the end."""
+def _course(job: _Job, o: _Options, device: Any) -> Iterator[_Moment | int]:
+    """Train one network; measure it before, on the way and at the end; between, tell the step."""
     import torch
 
     from seqlab import train
@@ -387,6 +381,8 @@ def _course(job: _Job, o: _Options, device: Any) -> Iterator[_Moment]:
         done = step + 1
         if done % every == 0 or done == o.train_steps:
             yield moment(done, loss)
+        elif done % _REPORT == 0:
+            yield done
 
 
 def _fit(
@@ -429,6 +425,7 @@ def _train(o: _Options, quick: bool, device_name: str, watch: Watch) -> Modes:
     # the longest first, so that no core waits long for another at the end
     jobs = [_Job(mode, s) for s in range(o.seeds) for mode in reversed(o.modes)]
     courses: dict[_Job, list[_Moment]] = {job: [] for job in jobs}
+    steps = [0] * len(jobs)
 
     def result(stopped: bool = False) -> Modes:
         begun: dict[str, list[list[_Moment]]] = {mode: [] for mode in o.modes}
@@ -447,16 +444,19 @@ def _train(o: _Options, quick: bool, device_name: str, watch: Watch) -> Modes:
     work = partial(_course, o=o, device=device)
     # a GPU is one, and not to be used again where a process has split
     workers = None if device.type == "cpu" else 1
-    for i, moment in train.side_by_side(work, jobs, workers):
-        courses[jobs[i]].append(moment)
-        steps = sum(moments[-1].step for moments in courses.values() if moments)
+    for i, news in train.side_by_side(work, jobs, workers):
+        course = courses[jobs[i]]
+        if isinstance(news, _Moment):
+            course.append(news)
+            view = partial(show, result())
+        steps[i] = news.step if isinstance(news, _Moment) else news
         text = _("{mode}, network {n} of {seeds}: step {step} of {steps}, {accuracy} right")
         doing = text.format(
-            mode=_(MODES[jobs[i].mode].name), n=jobs[i].s + 1, seeds=o.seeds, step=moment.step,
-            steps=o.train_steps, accuracy=_percent(moment.accuracy),
+            mode=_(MODES[jobs[i].mode].name), n=jobs[i].s + 1, seeds=o.seeds, step=steps[i],
+            steps=o.train_steps, accuracy=_percent(course[-1].accuracy),
         )  # fmt: skip
         try:
-            watch(steps / (len(jobs) * o.train_steps), doing, partial(show, result()))
+            watch(sum(steps) / (len(jobs) * o.train_steps), doing, view)
         except Stopped:
             return result(stopped=True)
     return result()
@@ -502,15 +502,13 @@ def check(
     *,
     mode: str = "all",
     train_steps: int | None = None,
-    seeds: int | None = None,
     hidden: int = 64,
     batch: int = 32,
     lr: float = 1e-2,
-    quick: bool = False,
-    device: str = "auto",
     seed: int = 0,
+    **_others: object,
 ) -> list[Check]:
-    """Each wiring after a few steps of training: the page's equations, and torch's own.
+    """The first network of each wiring after a few steps: the page's equations, and torch's own.
 
     The scores of the words, and the gradients of the loss by all parameters, in float64 on the CPU;
     the errors are relative to the largest number of each.
@@ -530,7 +528,7 @@ def check(
             pass
         films = kind.task.draw(o.rng(name, 0, _EXAM), batch)
         found = []
-        for function in (partial(scores, unroll=page), _in_torch):
+        for function in (partial(scores, unroll=seq2seq.unroll), _in_torch):
             q = train.trainable(train.trained(p), dtype=torch.float64)
             y = function(q, kind, _tensor(films.frames, q))
             _loss(y, kind, films).backward()
@@ -659,9 +657,11 @@ def _table(result: Modes) -> Table:
 
 
 def _steps(learned: Sequence[int | None]) -> str:
-    """The median of the steps until 95 % were right; where a network never was, a dash."""
+    """The steps until 95 % were right, their range; where a network never was, a dash."""
     known = [steps for steps in learned if steps is not None]
-    return f"{np.median(known):.0f}" if known and len(known) == len(learned) else "-"
+    if len(known) < len(learned):
+        return "-"
+    return "–".join(dict.fromkeys([str(min(known)), str(max(known))]))
 
 
 def _about(result: Modes) -> str:
@@ -674,9 +674,12 @@ def _about(result: Modes) -> str:
     return text.format(n=result.seeds, d=result.hidden, batch=result.batch)
 
 
-def _percent(share: float) -> str:
-    """A share in percent; between 99 and 100 with a digit more, for 99.7 is not all."""
-    return number(100 * share, 3 if share > 0.99 else 2) + " %"
+def _percent(*shares: float) -> str:
+    """Shares in percent, their range; between 99 and 100 with a digit more, for 99.7 is not all."""
+    low, high = (
+        number(100 * share, 3 if share > 0.99 else 2) for share in (min(shares), max(shares))
+    )
+    return f"{low} %" if low == high else _("{low} to {high} %").format(low=low, high=high)
 
 
 # The sentences
@@ -692,7 +695,7 @@ def takeaways(result: Modes) -> list[str]:
     if lost:
         text = _("The training diverged: the loss is no number ({modes}). Try a smaller --lr.")
         return [text.format(modes=_names(lost))]
-    return [_right_said(result), _cut_said(result), _missed_said(result)]
+    return [_right_said(result), *_cut_said(result), _missed_said(result)]
 
 
 def _names(modes: Sequence[str]) -> str:
@@ -716,28 +719,36 @@ def _right_said(result: Modes) -> str:
     elif none:
         text += _(" Below 95 % in every network: {modes}.").format(modes=_names(none))
     if some:
-        depends = _(" It depends on the seed whether it is 95 %: {modes}.")
+        depends = _(" It depends on the network whether it is 95 %: {modes}.")
         text += depends.format(modes=_names(some))
     return text
 
 
-def _cut_said(result: Modes) -> str:
-    """What is left without the arrows between the cells, of what has been learned."""
-    chance = _percent(max(x.chance for x in result.modes.values()))
+def _cut_said(result: Modes) -> list[str]:
+    """What is left without the arrows between the cells, of what every network has learned."""
     learned = {n: x for n, x in result.modes.items() if min(x.accuracies) >= _GOOD}
     if not learned:
-        return _("Always the same answer would be right in {chance} at most.").format(chance=chance)
-    kept = [
-        name
-        for name, x in learned.items()
-        if any(2 * left >= whole for left, whole in zip(x.cuts, x.accuracies))
-    ]
-    if kept:
-        text = _(
+        chance = _percent(max(x.chance for x in result.modes.values()))
+        text = _("Always the same answer would be right in {chance} at most.")
+        return [text.format(chance=chance)]
+    # of how many networks half is left
+    halves = {n: np.mean(2 * np.array(x.cuts) >= x.accuracies) for n, x in learned.items()}
+    kept = [n for n, share in halves.items() if share == 1]
+    some = [n for n, share in halves.items() if 0 < share < 1]
+    if kept or some:
+        half = _(
             "Arrows between the cells cut: half of what was right or more still is, in {each}."
         )
-        each = _(", ").join(f"{_(MODES[n].name)} {_percent(max(learned[n].cuts))}" for n in kept)
-        return text.format(each=each)
+        whether = _(
+            "Arrows between the cells cut: whether half of what was right still is depends on the"
+            " network: {each}."
+        )
+        left = {n: f"{_(MODES[n].name)} {_percent(*x.cuts)}" for n, x in learned.items()}
+        return [
+            text.format(each=_(", ").join(left[n] for n in names))
+            for names, text in ((kept, half), (some, whether))
+            if names
+        ]
     best = max(learned, key=lambda name: max(learned[name].cuts))
     text = _(
         "Arrows between the cells cut: at most {share} right ({mode}; always the same answer:"
@@ -745,7 +756,7 @@ def _cut_said(result: Modes) -> str:
     )
     x = learned[best]
     share, chance = _percent(max(x.cuts)), _percent(x.chance)
-    return text.format(share=share, mode=_(MODES[best].name), chance=chance)
+    return [text.format(share=share, mode=_(MODES[best].name), chance=chance)]
 
 
 def _missed_said(result: Modes) -> str:
@@ -766,20 +777,16 @@ def _missed_said(result: Modes) -> str:
 
 
 def question(result: Modes) -> Question:
-    """Which wiring learns most slowly; where that cannot be said, what is read before a word."""
-    slow = {
-        name: float(np.median([steps for steps in x.learned if steps is not None]))
-        for name, x in result.modes.items()
-        if None not in x.learned
-    }
-    if len(slow) > 1 and len(slow) == len(result.modes):
-        last, before = sorted(slow.values())[-1:-3:-1]
-        if last > before:
-            told = _(", ").join(f"{_(MODES[n].name)} {steps:.0f}" for n, steps in slow.items())
+    """Which wiring learns most slowly, in every network; or else what is read before a word."""
+    steps = {name: x.learned for name, x in result.modes.items()}
+    for name, slow in steps.items():
+        others = [n for other, found in steps.items() if other != name for n in found]
+        if others and all(m is not None and n is not None and m > n for m in slow for n in others):
+            told = _(", ").join(f"{_(MODES[n].name)} {_steps(found)}" for n, found in steps.items())
             return Question(
                 _("Which wiring takes the most steps until 95 % of its answers are right?"),
-                [_(MODES[name].name) for name in slow],
-                list(slow.values()).index(last),
+                [_(MODES[n].name) for n in steps],
+                list(steps).index(name),
                 _("Steps until 95 % were right: {told}.").format(told=told),
             )
     name = next(iter(result.modes))

@@ -15,6 +15,7 @@ from conftest import Run
 from rich.console import Console, RenderableType
 
 from seqlab import train, trees
+from seqlab.book import seq2seq
 from seqlab.lab import BadInput, Question, modes
 from seqlab.lab.modes import MODES, Example, Modes, Network
 
@@ -85,9 +86,9 @@ def test_a_wiring_is_its_equations(name: str) -> None:
     p, task = redrawn(name), MODES[name].task
     films = task.draw(np.random.default_rng(1), 3).frames
     tensors = train.trainable(p, dtype=torch.float64)
-    ours = modes.scores(p, MODES[name], films, modes.page)
+    ours = modes.scores(p, MODES[name], films, seq2seq.unroll)
     fast = modes.scores(tensors, MODES[name], torch.tensor(films), train.unroll)
-    cut = modes.scores(p, MODES[name], films, modes.cut(modes.page))
+    cut = modes.scores(p, MODES[name], films, modes.cut(seq2seq.unroll))
     for b in range(3):
         expected = by_hand(p, name, films[b])
         np.testing.assert_allclose(ours[b], expected, atol=1e-12)
@@ -104,7 +105,7 @@ def test_the_page_and_torch_have_the_same_gradients(name: str) -> None:
     films = mode.task.draw(np.random.default_rng(1), 4)
     found = []
     for function in (
-        partial(modes.scores, unroll=modes.page),
+        partial(modes.scores, unroll=seq2seq.unroll),
         partial(modes.scores, unroll=train.unroll),
         modes._in_torch,
     ):
@@ -216,7 +217,7 @@ def test_what_is_measured_is_what_the_network_says() -> None:
     p = train.trainable(modes.init(o.rng(*job, 0), mode, o.hidden))
     losses = [loss for _step, loss in modes._fit(p, mode, o, o.rng(*job, 1))]
     learned = train.trained(p)
-    said = modes.scores(learned, mode, exam.films.frames, modes.page).argmax(-1)
+    said = modes.scores(learned, mode, exam.films.frames, seq2seq.unroll).argmax(-1)
     last = moments[-1]
     assert last.loss == losses[-1] and losses[-1] < losses[0]
     assert last.misses == sum(a != b for (a,), (b,) in zip(said, exam.films.answers))
@@ -224,7 +225,7 @@ def test_what_is_measured_is_what_the_network_says() -> None:
     assert [i for i, _answer in last.missed] == np.flatnonzero((said != exam.films.answers).any(1))[
         :3
     ].tolist()
-    alone = modes.scores(learned, mode, exam.films.frames, modes.cut(modes.page)).argmax(-1)
+    alone = modes.scores(learned, mode, exam.films.frames, modes.cut(seq2seq.unroll)).argmax(-1)
     assert last.cut == pytest.approx((alone == exam.films.answers).mean(), abs=1e-12)
     assert last.said.tolist() == said[exam.shown].tolist()
     seconds = [m.seconds for m in moments]
@@ -298,7 +299,7 @@ def test_what_is_not_learned_is_called_so(trained: Modes) -> None:
     assert cut.startswith("Arrows between the cells cut: at most ")
     some = changed(trained, "aligned", accuracies=[0.6, 0.99], accuracy=0.795)
     right = modes.takeaways(dataclasses.replace(some, seeds=2))[0]
-    assert right.endswith("It depends on the seed whether it is 95 %: aligned.")
+    assert right.endswith("It depends on the network whether it is 95 %: aligned.")
     assert "(median of 2 networks)" in right
 
 
@@ -306,6 +307,13 @@ def test_arrows_that_are_not_needed_are_called_so(trained: Modes) -> None:
     needless = changed(trained, "many-to-one", cuts=[0.8])
     said = modes.takeaways(needless)[1]
     assert said.endswith("half of what was right or more still is, in many to one 80 %.")
+    two = changed(trained, "aligned", cuts=[0.6, 0.02], accuracies=[1.0, 1.0])
+    (said,) = modes._cut_said(two)
+    assert said.endswith("still is depends on the network: aligned 2.0 to 60 %.")
+    always = changed(two, "aligned", cuts=[0.6, 0.5])
+    (said,) = modes._cut_said(always)
+    assert said.endswith("half of what was right or more still is, in aligned 50 to 60 %.")
+    assert len(modes._cut_said(changed(two, "many-to-one", cuts=[0.8]))) == 2
     unlearned = changed(trained, "many-to-one", cuts=[0.4], accuracies=[0.5])
     assert "many to one" not in modes.takeaways(unlearned)[1]
 
@@ -351,6 +359,19 @@ def test_the_question_of_one_wiring(trained: Modes, name: str, read: int) -> Non
     asked = modes.question(one)
     assert asked.choices[asked.answer] == str(read)
     assert len(set(asked.choices)) == len(asked.choices) >= 3
+
+
+def test_the_slowest_wiring_is_so_in_every_network(trained: Modes) -> None:
+    steps = {"one-to-many": [100, 90], "many-to-one": [60, 70], "aligned": [10, 300]}
+    crossed = changed(trained, "seq2seq", learned=[140, 160])
+    for name, learned in steps.items():
+        crossed = changed(crossed, name, learned=learned)
+    assert "How many pictures" in modes.question(crossed).text
+    asked = modes.question(changed(crossed, "aligned", learned=[10, 130]))
+    assert asked.choices[asked.answer] == "seq2seq"
+    assert asked.why.endswith(
+        "one to many 90–100, many to one 60–70, aligned 10–130, seq2seq 140–160."
+    )
 
 
 def test_no_wiring_is_slowest_where_two_are(trained: Modes) -> None:
@@ -513,6 +534,19 @@ def test_progress_is_told_with_a_view_of_what_is_known_by_then() -> None:
     for _done, doing, view in told[1:]:
         share = doing.rsplit(", ", 1)[1].removesuffix(" right")
         assert f"many to one: a film → what happens · {share}" in drawn(view())
+
+
+def test_between_measurements_steps_are_told_so_that_ctrl_c_is_heard() -> None:
+    told: list[tuple[float, str, Any]] = []
+
+    def watch(done: float, doing: str, view: Any = None, /) -> None:
+        told.append((done, doing, view))
+
+    modes.run(mode="many-to-one", **TINY | {"seeds": 1, "train_steps": 600}, watch=watch)
+    done = [round(600 * share) for share, *_rest in told[1:]]
+    assert done == sorted({*range(0, 601, 5), *range(0, 600, 24)})
+    between = told[1 + done.index(590)]
+    assert "step 590 of 600" in between[1] and between[2] is not None
 
 
 # Stopped
