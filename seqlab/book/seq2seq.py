@@ -14,7 +14,8 @@ attention every output also gets a context, a mean of the annotations weighted f
     additive    e_ts = v·tanh(s_{t-1} W_a + h_s U_a)                       (Bahdanau, app. A.1.2)
                 s_t = LSTM([y_{t-1} ; c_t], s_{t-1})                       (Bahdanau, §3.1)
 
-So Luong asks with the present state and Bahdanau with the previous one. Both then write by
+where dot is what Luong calls general: the one he calls dot is without W_a. So Luong asks with the
+present state and Bahdanau with the previous one. Both then write by
 
     s̃_t = tanh([c_t ; s_t] W_c)        P(y_t) = softmax(s̃_t W_y + b_y)      (Luong, eq. 5 and 6)
 
@@ -45,7 +46,7 @@ Unroll: TypeAlias = Callable[[LSTM, Array, State | None], tuple[Array, State]]
 
 
 class Luong(NamedTuple):
-    """The parameters of dot attention, in the form that Luong et al. call general."""
+    """The parameters of dot attention, of the form that Luong et al. call general."""
 
     W_a: Array  # (d, m)
     W_c: Array  # (m + d, d)

@@ -61,11 +61,10 @@ MEASURES: tuple[Measure, ...] = ("exact", "symbols")
 _EMBEDDING = 32  # numbers for a symbol
 _CLIP = 1.0  # of the gradient's norm
 _LONGEST_TEXT = 40
-_DATES = 300  # of the test
+_DATES = 200  # of the test
 _SEQUENCES = 200  # of the test, of each length
 _LENGTHS = 8  # of the test, about: to one and a half of the longest trained
-_FAR = 3  # cells by which an alignment is said to be off, at the most
-_CELLS = range(-_FAR, _FAR + 1)
+_FAR = 3  # cells to either side that the table of alignments shows
 _GAP = 5.0  # points: less than this is called no gap
 _CHECKED = 50  # steps, at the most, after which networks are compared with the oracle
 
@@ -82,8 +81,8 @@ class _Defaults(NamedTuple):
 
 
 _DEFAULTS = {
-    "dates": _Defaults("3 May 1999", None, 200, 3, (100, 1), 10),
-    "digits": _Defaults("314159265358", 20, 600, 3, (300, 1), 4),
+    "dates": _Defaults("3 May 1999", None, 140, 3, (100, 1), 7),
+    "digits": _Defaults("314159265358", 20, 400, 3, (300, 1), 2),
 }
 
 
@@ -114,7 +113,7 @@ class Align(Trained):
     holds what all of them made of it, `truth` what is right, if that is known, and `form` the form
     of a date if it is one of those trained. `hits`, of each network with attention, is the share of
     outputs whose largest weight lies on an input that they need, `hits_chance` that of a weight
-    anywhere; `shifts` how often it lies so many cells to the right of it, where only one is needed.
+    anywhere; `shifts` how often it lies so many cells to the right of the nearest of them.
 
     `steps` and `losses`, in nats a symbol, are those of the trainings when they were measured last;
     null for one that Ctrl-C left unmeasured, or that has no loss yet.
@@ -166,7 +165,7 @@ def run(
         Task, typer.Option(help=N_("Dates into ISO's form; or what to do with digits."))
     ] = "dates",
     attention: Annotated[
-        Score, typer.Option(help=N_("Whose: dot as Luong's, additive as Bahdanau's."))
+        Score, typer.Option(help=N_("Scores: dot is Luong's general form, additive Bahdanau's."))
     ] = "dot",
     one_way: Annotated[
         bool, typer.Option("--one-way", help=N_("Read from left to right only, not both ways."))
@@ -181,7 +180,7 @@ def run(
     train_steps: Annotated[
         int | None,
         typer.Option(
-            min=1, max=2000, help=N_("Steps of training; by default 200 for dates, else 600.")
+            min=1, max=2000, help=N_("Steps of training; by default 140 for dates, else 400.")
         ),
     ] = None,
     seeds: Annotated[
@@ -189,7 +188,7 @@ def run(
         typer.Option(min=1, max=5, help=N_("Networks of each kind; by default 3.")),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, max=128, help=N_("Sequences in a step."))] = 64,
-    lr: Annotated[float, typer.Option(help=N_("Learning rate of Adam."))] = 5e-3,
+    lr: Annotated[float, typer.Option(help=N_("Learning rate of Adam."))] = 8e-3,
     quick: Quick = False,
     device: Device = "auto",
     seed: Seed = 0,
@@ -278,7 +277,7 @@ def _chosen(
     quick: bool = False,
     hidden: int = 64,
     batch: int = 64,
-    lr: float = 5e-3,
+    lr: float = 8e-3,
     seed: int = 0,
     one_way: bool = False,
 ) -> _Options:
@@ -349,8 +348,7 @@ class _Moment(NamedTuple):
     exact: Floats  # (tests,), shares of outputs without a mistake
     written: str
     alignment: Floats | None
-    hits: float  # NaN without attention
-    shifts: Floats  # from -_FAR to _FAR; NaN without attention
+    shifts: dict[int, float]  # empty without attention
 
 
 class _News(NamedTuple):
@@ -397,12 +395,12 @@ class _Exam:
 
     def moment(self, p: Seq2Seq) -> _Moment:
         """What a network can."""
-        rights, hits, shifts = [], math.nan, np.full(2 * _FAR + 1, np.nan)
+        rights, shifts = [], {}
         for test in self.tests:
             ys, weights = _greedy(p, test.source, test.lengths, test.target.shape[1])
             rights.append(ys == test.target)
             if test is self.aligned and weights is not None:
-                hits, shifts = alignment_of(weights, test.places)
+                shifts = alignment_of(weights, test.places)
         text = rewrite.numbered(self.o.symbols[0], self.o.read)[None]
         outputs = rewrite.ISO_LENGTH if self.o.task == "dates" else text.shape[1]
         ys, weights = _greedy(p, text, np.array([text.shape[1]]), outputs)
@@ -411,7 +409,6 @@ class _Exam:
             exact=np.array([right.all(1).mean() for right in rights]),
             written=rewrite.spelled(self.o.symbols[1], ys[0]),
             alignment=None if weights is None else weights[0],
-            hits=hits,
             shifts=shifts,
         )
 
@@ -436,17 +433,16 @@ def _greedy(
     return ys.cpu().numpy(), weights
 
 
-def alignment_of(weights: Floats, places: NDArray[np.bool_]) -> tuple[float, Floats]:
+def alignment_of(weights: Floats, places: NDArray[np.bool_]) -> dict[int, float]:
     """Where the largest of the weights (b, t, s) lies, seen from the places (b, t, s) needed.
 
-    The share of outputs, of those that need anything, for which it lies on a place they need; and
-    of those that need one place only, for which it lies -3 .. 3 cells to the right of that.
+    The share of outputs, of those that need anything, for which it lies so many cells to the right
+    of the nearest place that they need, the left one of two; at 0 it lies on such a place.
     """
-    best, needs = weights.argmax(-1), places.sum(-1)
-    hit = np.take_along_axis(places, best[..., None], -1)[..., 0]
-    off = (best - places.argmax(-1))[needs == 1]
-    shifts = [float((off == cells).mean()) if off.size else math.nan for cells in _CELLS]
-    return float(hit[needs > 0].mean()), np.array(shifts)
+    best, cells = weights.argmax(-1), np.arange(places.shape[-1])
+    distances = np.where(places, np.abs(cells - best[..., None]), len(cells))
+    off = (best - distances.argmin(-1))[places.any(-1)]
+    return {int(n): float((off == n).mean()) for n in range(1 - len(cells), len(cells))}
 
 
 def _new(o: _Options, job: _Job) -> Seq2Seq:
@@ -559,11 +555,11 @@ class _Course:
             form=self.exam.form,
             alignment=looking[0].alignment if looking else None,
             written=[Written(*job, m.written, m.alignment) for job, m in moments],
-            hits=np.array([moment.hits for moment in looking]),
+            hits=np.array([moment.shifts[0] for moment in looking]),
             hits_chance=self.exam.hits_chance,
             shifts={
-                f"{cells:+d}" if cells else "0": np.array([m.shifts[i] for m in looking])
-                for i, cells in enumerate(_CELLS)
+                f"{cells:+d}" if cells else "0": np.array([m.shifts[cells] for m in looking])
+                for cells in (looking[0].shifts if looking else ())
             },
             steps={who: [news and news.step for news in last[who]] for who in WHO},
             losses={who: [news.loss if news else math.nan for news in last[who]] for who in WHO},
@@ -862,14 +858,15 @@ def _texts(result: Align) -> Table:
 
 
 def _shifts(result: Align) -> Table:
-    """Where the largest weight lies, seen from the input that is needed."""
+    """Where the largest weight lies, seen from the nearest input that is needed."""
+    near = [cells for cells in result.shifts if abs(int(cells)) <= _FAR]
     rows = [
         [_("network {n}").format(n=i + 1), _percent(hits)]
-        + [_percent(float(result.shifts[cells][i])) for cells in result.shifts]
+        + [_percent(float(result.shifts[cells][i])) for cells in near]
         for i, hits in enumerate(result.hits)
     ]
     first = Column(_("cells to the right"), "left")
-    return Table([first, Column(_("looks where needed")), *map(Column, result.shifts)], rows)
+    return Table([first, Column(_("looks where needed")), *map(Column, near)], rows)
 
 
 def _percent(share: float) -> str:
@@ -963,18 +960,28 @@ def _gap_said(result: Align, place: int) -> str:
         b=_percent(float(np.median(shares["without"]))),
     )
     points = 100 * (shares["with"] - shares["without"])
-    gap = number(abs(float(np.median(points))), 2)
+    low, high = points.min(), points.max()
     if max(shares["with"].max(), shares["without"].max()) < chance + _GAP / 100:
         verdict = _("{numbers}: neither is better than guessing by {limit} points.")
-    elif points.min() >= _GAP:
+    elif low >= _GAP:
         verdict = _("{numbers}: {gap} points more with attention.")
-    elif points.max() <= -_GAP:
+    elif high <= -_GAP:
         verdict = _("{numbers}: {gap} points less with attention.")
+        low, high = -high, -low
     elif np.abs(points).max() < _GAP:
         verdict = _("{numbers}: no gap of {limit} points between them.")
     else:
-        verdict = _("{numbers}: whether attention is {limit} points ahead depends on the seed.")
-    return verdict.format(numbers=numbers, gap=gap, limit=f"{_GAP:g}")
+        verdict = _(
+            "{numbers}: whether attention is {limit} points ahead depends on the network:"
+            " {gap} points."
+        )
+    return verdict.format(numbers=numbers, gap=_span(low, high), limit=f"{_GAP:g}")
+
+
+def _span(low: float, high: float) -> str:
+    """The least and the largest of some numbers; one of them if they look alike."""
+    first, last = number(low, 2), number(high, 2)
+    return first if first == last else _("{low} to {high}").format(low=first, high=last)
 
 
 def _alignment_said(result: Align) -> str:
@@ -983,34 +990,37 @@ def _alignment_said(result: Align) -> str:
         "The largest weight of an output lies on an input that it needs in {hits} of all cases"
         " (anywhere: {chance})"
     ).format(hits=_percent(float(np.median(result.hits))), chance=_percent(result.hits_chance))
-    shifts = np.array(list(result.shifts.values()))  # (cells, networks)
-    if np.isnan(shifts).any():
-        return _("{numbers}.").format(numbers=numbers)
-    modes = {_CELLS[i] for i in shifts.argmax(axis=0)}
-    if len(modes) > 1:
-        return _("{numbers}; where it lies most often depends on the seed.").format(numbers=numbers)
-    (cells,) = modes
-    share = _percent(float(np.median(shifts[_CELLS.index(cells)])))
-    if cells == 0:
+    most = [
+        max(result.shifts, key=lambda cells: result.shifts[cells][network])
+        for network in range(len(result.hits))
+    ]
+    low, high = (pick(map(int, most)) for pick in (min, max))
+    if low < high:
+        text = _(
+            "{numbers}; where it lies most often depends on the network: {low} to {high} cells to"
+            " the right of the nearest."
+        )
+        return text.format(numbers=numbers, low=low, high=high)
+    if low == 0:
         shapes = {
-            "reverse": _("{numbers}: on the anti-diagonal of the picture."),
-            "copy": _("{numbers}: on the diagonal of the picture."),
+            "reverse": _("{numbers}: that is the anti-diagonal of a test sequence."),
+            "copy": _("{numbers}: that is the diagonal of a test sequence."),
         }
-        clear = float(result.hits.min()) > 0.5
-        text = shapes.get(result.task, _("{numbers}.")) if clear else _("{numbers}.")
-    elif cells > 0:
+        text = shapes.get(result.task, _("{numbers}."))
+    elif low > 0:
         text = ngettext(
-            "{numbers}; most often, in {share}, it is {n} cell to the right of it.",
-            "{numbers}; most often, in {share}, it is {n} cells to the right of it.",
-            cells,
+            "{numbers}; most often, in {share}, it is {n} cell to the right of the nearest.",
+            "{numbers}; most often, in {share}, it is {n} cells to the right of the nearest.",
+            low,
         )
     else:
         text = ngettext(
-            "{numbers}; most often, in {share}, it is {n} cell to the left of it.",
-            "{numbers}; most often, in {share}, it is {n} cells to the left of it.",
-            -cells,
+            "{numbers}; most often, in {share}, it is {n} cell to the left of the nearest.",
+            "{numbers}; most often, in {share}, it is {n} cells to the left of the nearest.",
+            -low,
         )
-    return text.format(numbers=numbers, share=share, n=abs(cells))
+    share = _percent(float(np.median(result.shifts[most[0]])))
+    return text.format(numbers=numbers, share=share, n=abs(low))
 
 
 def _text_said(result: Align) -> str:

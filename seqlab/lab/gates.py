@@ -794,7 +794,7 @@ def _memory_said(result: Gates) -> str:
         text = _("It remembers in part: {right} of the states of new sequences are right")
     else:
         text = _("How much it remembers depends on the network: {right} of the states are right")
-    text += _(" ({networks}); who sees only the present symbol reaches {chance}.")
+    text += _(" ({networks}); the present symbol alone tells {chance}.")
     return text.format(
         right=_percent(right), networks=_networks(len(right)), chance=_percent([result.chance])
     )

@@ -735,28 +735,23 @@ def _cut_said(result: Modes) -> list[str]:
     halves = {n: np.mean(2 * np.array(x.cuts) >= x.accuracies) for n, x in learned.items()}
     kept = [n for n, share in halves.items() if share == 1]
     some = [n for n, share in halves.items() if 0 < share < 1]
+    left = {n: f"{_(MODES[n].name)} {_percent(*x.cuts)}" for n, x in learned.items()}
     if kept or some:
         half = _(
-            "Arrows between the cells cut: half of what was right or more still is, in {each}."
+            "Arrows between the cells cut after training: half of what was right or more still is,"
+            " in {each}."
         )
         whether = _(
-            "Arrows between the cells cut: whether half of what was right still is depends on the"
-            " network: {each}."
+            "Arrows between the cells cut after training: whether half of what was right still is"
+            " depends on the network: {each}."
         )
-        left = {n: f"{_(MODES[n].name)} {_percent(*x.cuts)}" for n, x in learned.items()}
         return [
             text.format(each=_(", ").join(left[n] for n in names))
             for names, text in ((kept, half), (some, whether))
             if names
         ]
-    best = max(learned, key=lambda name: max(learned[name].cuts))
-    text = _(
-        "Arrows between the cells cut: at most {share} right ({mode}; always the same answer:"
-        " {chance})."
-    )
-    x = learned[best]
-    share, chance = _percent(max(x.cuts)), _percent(x.chance)
-    return [text.format(share=share, mode=_(MODES[best].name), chance=chance)]
+    text = _("Arrows between the cells cut after training: right are still {each}.")
+    return [text.format(each=_(", ").join(left.values()))]
 
 
 def _missed_said(result: Modes) -> str:

@@ -296,7 +296,7 @@ def test_what_is_not_learned_is_called_so(trained: Modes) -> None:
     never = changed(trained, "seq2seq", accuracies=[0.6, 0.7], accuracy=0.65)
     right, cut, _missed = modes.takeaways(never)
     assert right.endswith("Below 95 % in every network: seq2seq.") and "seq2seq 65 %" in right
-    assert cut.startswith("Arrows between the cells cut: at most ")
+    assert cut.startswith("Arrows between the cells cut after training: right are still ")
     some = changed(trained, "aligned", accuracies=[0.6, 0.99], accuracy=0.795)
     right = modes.takeaways(dataclasses.replace(some, seeds=2))[0]
     assert right.endswith("It depends on the network whether it is 95 %: aligned.")
