@@ -1,4 +1,4 @@
-"""One vector is too narrow for a whole sequence: attention looks back, and shows where.
+"""What does it cost to pass all through one vector? Attention looks back, and shows where.
 
 Two networks learn to rewrite a sequence: both read it with an LSTM and write with another. In one
 of them all that was read must pass through a single vector (Sutskever et al. 2014). In the other
@@ -1028,8 +1028,8 @@ def _text_said(result: Align) -> str:
     texts = {who: [w.text for w in result.written if w.who == who] for who in WHO}
     if result.truth is None:
         return _(
-            "“{text}” is in no form that was trained on: with attention it becomes {a}, through"
-            " one vector {b}."
+            "“{text}” is no date in a form that was trained on: with attention it becomes {a},"
+            " through one vector {b}."
         ).format(
             text=result.text,
             a=" · ".join(dict.fromkeys(texts["with"])) or "-",

@@ -270,7 +270,7 @@ def test_hits_and_shifts_are_of_the_same_outputs(
 
 def test_what_became_of_the_text(dates: Align) -> None:
     odd = dataclasses.replace(dates, text="3rd May", truth=None)
-    assert "“3rd May” is in no form that was trained on: with" in align.takeaways(odd)[2]
+    assert "“3rd May” is no date in a form that was trained on: with" in align.takeaways(odd)[2]
     old = dataclasses.replace(dates, truth="1850-05-03")
     assert align.takeaways(old)[2].endswith("never trained on: 1900 to 2099 were.")
     assert "Such a year" not in align.takeaways(dates)[2]
