@@ -31,7 +31,7 @@ EXPERIMENTS = (
     Experiment("gates", 1, N_("an LSTM's gates at work: hold, let go, count brackets")),
     Experiment("recall", 1, N_("who still remembers a symbol L steps later")),
     Experiment("modes", 1, N_("the four wirings of a recurrent network, each trained on its task")),
-    Experiment("align", 2, N_("through one vector, or with attention: what comes out, where it looks")),
+    Experiment("align", 2, N_("all through one vector, or attention: what comes out")),
     Experiment("glimpse", 2, N_("soft against hard attention: look everywhere, or at one place")),
     Experiment("attend", 2, N_("who looks at whom, in every head of a trained model")),
     Experiment("position", 2, N_("which token came first? positions compared, and trained")),

@@ -750,8 +750,11 @@ def _cut_said(result: Modes) -> list[str]:
             for names, text in ((kept, half), (some, whether))
             if names
         ]
-    text = _("Arrows between the cells cut after training: right are still {each}.")
-    return [text.format(each=_(", ").join(left.values()))]
+    some_right = [left[n] for n, x in learned.items() if max(x.cuts) > 0]
+    if len(some_right) < len(left):
+        some_right.append(_("all others 0 %") if some_right else "0 %")
+    text = _("Arrows between the cells cut after training, right are: {each}.")
+    return [text.format(each=_(", ").join(some_right))]
 
 
 def _missed_said(result: Modes) -> str:

@@ -797,7 +797,11 @@ def show(result: Recall, detail: bool = False) -> RenderableType:
 
 def _about(result: Recall) -> str:
     """The task, the networks and their training."""
-    how = _("trained on all lags at once") if result.mixed_lags else _("trained at each lag alone")
+    how = (
+        _("trained on all lags at once, {steps} steps for each at the most")
+        if result.mixed_lags
+        else _("trained at each lag alone, {steps} steps at the most")
+    ).format(steps=result.train_steps)
     text = _("One of {v} symbols, then L distractors: which was it? {networks}, {how}.")
     networks = ngettext(
         "{n} network each, of {low} to {high} parameters",
@@ -817,7 +821,8 @@ def _lines(result: Recall, what: str) -> list[Line]:
     lines = []
     for model in result.accuracy:
         s, m = found[f"{what} {model}"], MODELS[model]
-        lines.append(Line(_(m.name), s.x, s.median, key=m.ink, dashed=m.dashed))
+        line = Line(_(m.name), s.x, s.median, key=m.ink, dashed=m.dashed, marked=len(s.x) <= 12)
+        lines.append(line)
     return lines
 
 
@@ -900,8 +905,9 @@ def _whole(share: float) -> str:
 
 
 def _percent(share: float) -> str:
-    """A share in percent; chance has a half."""
-    return number(100 * share, 3 if share == CHANCE else 2) + " %"
+    """A share in percent; chance has a half, and only all is 100 %."""
+    exact = share == CHANCE or 0.99 < share < 1
+    return number(100 * share, 3 if exact else 2) + " %"
 
 
 # The sentences
