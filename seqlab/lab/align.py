@@ -988,7 +988,7 @@ def _alignment_said(result: Align) -> str:
     """How often the largest weight lies where it is needed, and if beside it, where."""
     numbers = _(
         "The largest weight of an output lies on an input that it needs in {hits} of all cases"
-        " (anywhere: {chance})"
+        " (by chance: {chance})"
     ).format(hits=_percent(float(np.median(result.hits))), chance=_percent(result.hits_chance))
     most = [
         max(result.shifts, key=lambda cells: result.shifts[cells][network])

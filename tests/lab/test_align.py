@@ -244,7 +244,7 @@ def aligned(result: Align, *shifts: dict[str, float]) -> str:
 def test_where_attention_lies(dates: Align, digits: Align) -> None:
     on = {"0": 0.9, "+1": 0.1}
     said = aligned(digits, on, on)
-    assert "in 90 % of all cases (anywhere: 25 %): that is the anti-diagonal of a test" in said
+    assert "in 90 % of all cases (by chance: 25 %): that is the anti-diagonal of a test" in said
     copied = dataclasses.replace(digits, task="copy")
     assert aligned(copied, on).endswith(": that is the diagonal of a test sequence.")
     for result in (dates, dataclasses.replace(digits, task="sort")):
