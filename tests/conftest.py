@@ -48,8 +48,8 @@ Run = Callable[..., Outcome]
 # What all experiments are tested for is tested on small runs of those that train or take times.
 _SMALL = {
     "gates": ["--train-steps", "4", "--seeds", "1"],
-    "recall": ["--lags", "3,6", "--seeds", "1", "--train-steps", "4"],
-    "modes": ["--train-steps", "4", "--seeds", "1"],
+    "recall": ["--lags", "3,6", "--models", "rnn,attention", "--seeds", "1", "--train-steps", "4"],
+    "modes": ["--mode", "many-to-one", "--train-steps", "4", "--seeds", "1"],
     "align": ["--hidden", "8", "--train-steps", "4", "--seeds", "1", "--batch", "4"],
     "glimpse": ["--seeds", "1", "--train-steps", "4", "--batch", "4"],
     "position": ["--no-train"],

@@ -115,6 +115,8 @@ SCREENS = [
     "unroll --cell gru --radius 2",
     "patchify --order",
     "patchify --projection pca",
+    "modes --train-steps 4 --seeds 1",
+    "recall --train-steps 4 --seeds 1",
 ]
 
 
@@ -269,7 +271,7 @@ def test_a_failed_export_leaves_the_old_file(
         (["vanish", "--steps", "0"], ["--steps 0", "at least 1", "--steps 50"]),
         (["vanish", "--steps"], ["--steps", "argument"]),
         (["vanish", "--input", "maybe"], ["maybe", "noise or none"]),
-        (["vanish", "extra"], ["extra"]),
+        (["vanish", "extra"], ["unexpected (extra)", "options only"]),
         (["unroll", "hello", "world"], ["unexpected (world)", "quotes"]),
         (["vanish", "--lang", "fr"], ["fr", "en or zh"]),
         (["vanish", "--width", "3"], ["--width 3", "at least 40"]),

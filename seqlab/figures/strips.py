@@ -82,9 +82,6 @@ class Strips:
         paint = _Paint(console, options)
         for start in range(0, len(self.strips), across):
             band = self.strips[start : start + across]
-            if start:
-                yield Segment(" " * full)
-                yield Segment.line()
             heads = self.heads if start == 0 else []
             canvas = Canvas.for_options(
                 options, full, max(s.height(room, bool(heads), plain) for s in band)
