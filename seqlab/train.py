@@ -215,7 +215,10 @@ class _ByHand(torch.autograd.Function):
 
 
 def side_by_side(
-    work: Callable[[Job], Iterator[Item]], jobs: Sequence[Job], workers: int | None = None
+    work: Callable[[Job], Iterator[Item]],
+    jobs: Sequence[Job],
+    workers: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> Iterator[tuple[int, Item]]:
     """Do work(job) for every job, each in another process; yields (index of the job, an item).
 
@@ -225,9 +228,10 @@ def side_by_side(
     here. However the caller ends, the processes end with it, at their next item at the latest.
 
     Where there is one core, or only one job, or no way to split a process (fork), all is done here,
-    one after the other: the items are the same.
+    one after the other: the items are the same. So it is on another `device` than a CPU, which a
+    process that was split off cannot use.
     """
-    count = min(len(jobs), workers or _cores())
+    count = min(len(jobs), workers or _cores()) if torch.device(device).type == "cpu" else 1
     if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         for i, job in enumerate(jobs):
             for item in work(job):

@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 
+from seqlab.locale import _
+
 SHADES, SHADES_ASCII = " ░▒▓█", " .:-=+*#%@"  # from none to full, for drawings without colour
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -129,6 +131,21 @@ def shorten(text: str, width: int, ascii_only: bool = False) -> str:
     if width <= len(dots):
         return set_cell_size(text, max(0, width))
     return set_cell_size(text, width - len(dots)).rstrip() + dots
+
+
+def percent(*shares: float) -> str:
+    """Shares of 1 in percent, their range if they differ; only all of it is 100 %.
+
+    Above 99 there is a digit more. Shares that are no number have no percent: "-".
+    """
+
+    def written(share: float) -> str:
+        return number(min(100 * share, 99.9), 3) if 0.99 < share < 1 else number(100 * share)
+
+    low, high = written(min(shares)), written(max(shares))
+    if low == high:
+        return low if low == "-" else f"{low} %"
+    return _("{low} to {high} %").format(low=low, high=high)
 
 
 def number(value: float, digits: int = 2) -> str:

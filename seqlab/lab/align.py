@@ -26,7 +26,7 @@ from seqlab.book import seq2seq
 from seqlab.book.ops import Array
 from seqlab.book.seq2seq import Kind, Output, Seq2Seq
 from seqlab.figures.curves import Curves, Line
-from seqlab.figures.glyphs import number
+from seqlab.figures.glyphs import number, percent
 from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
@@ -580,9 +580,8 @@ def _train(o: _Options, device_name: str, watch: Watch) -> Align:
     def work(job: _Job) -> Iterator[_News]:
         return (news for _p, news in _learn(o, exam, device, job))
 
-    workers = None if device.type == "cpu" else 1  # a GPU cannot be shared with a split process
     view = None
-    for i, news in train.side_by_side(work, jobs, workers):
+    for i, news in train.side_by_side(work, jobs, device=device):
         course.add(jobs[i], news)
         if news.moment is not None:
             view = partial(show, course.result())
@@ -811,11 +810,11 @@ def _table(result: Align) -> Table:
         cells = []
         for place in places:
             exact, symbols = (
-                _percent(_median(_now(result, who, measure, place))) for measure in MEASURES
+                percent(_median(_now(result, who, measure, place))) for measure in MEASURES
             )
             cells += [exact, symbols] if result.against == "step" else [f"{symbols} ({exact})"]
         looks = (
-            _percent(float(np.median(result.hits))) if who == "with" and len(result.hits) else "-"
+            percent(float(np.median(result.hits))) if who == "with" and len(result.hits) else "-"
         )
         rows.append(
             [_(_NAMES[who]), texts[0] if texts else "-", *cells, looks,
@@ -861,19 +860,12 @@ def _shifts(result: Align) -> Table:
     """Where the largest weight lies, seen from the nearest input that is needed."""
     near = [cells for cells in result.shifts if abs(int(cells)) <= _FAR]
     rows = [
-        [_("network {n}").format(n=i + 1), _percent(hits)]
-        + [_percent(float(result.shifts[cells][i])) for cells in near]
+        [_("network {n}").format(n=i + 1), percent(hits)]
+        + [percent(float(result.shifts[cells][i])) for cells in near]
         for i, hits in enumerate(result.hits)
     ]
     first = Column(_("cells to the right"), "left")
     return Table([first, Column(_("looks where needed")), *map(Column, near)], rows)
-
-
-def _percent(share: float) -> str:
-    """A share in percent; between 99 and 100 with a digit more, for 99.7 is not all."""
-    if math.isnan(share):
-        return "-"
-    return number(100 * share, 3 if share > 0.99 else 2) + " %"
 
 
 # The sentences
@@ -956,8 +948,8 @@ def _gap_said(result: Align, place: int) -> str:
     }
     numbers = patterns[result.measure].format(
         where=where.format(n=result.x[place], steps=_steps(steps)),
-        a=_percent(float(np.median(shares["with"]))),
-        b=_percent(float(np.median(shares["without"]))),
+        a=percent(float(np.median(shares["with"]))),
+        b=percent(float(np.median(shares["without"]))),
     )
     points = 100 * (shares["with"] - shares["without"])
     low, high = points.min(), points.max()
@@ -989,7 +981,7 @@ def _alignment_said(result: Align) -> str:
     numbers = _(
         "The largest weight of an output lies on an input that it needs in {hits} of all cases"
         " (by chance: {chance})"
-    ).format(hits=_percent(float(np.median(result.hits))), chance=_percent(result.hits_chance))
+    ).format(hits=percent(float(np.median(result.hits))), chance=percent(result.hits_chance))
     most = [
         max(result.shifts, key=lambda cells: result.shifts[cells][network])
         for network in range(len(result.hits))
@@ -1019,7 +1011,7 @@ def _alignment_said(result: Align) -> str:
             "{numbers}; most often, in {share}, it is {n} cells to the left of the nearest.",
             -low,
         )
-    share = _percent(float(np.median(result.shifts[most[0]])))
+    share = percent(float(np.median(result.shifts[most[0]])))
     return text.format(numbers=numbers, share=share, n=abs(low))
 
 
@@ -1067,8 +1059,8 @@ def question(result: Align) -> Question:
         choices=[_("fewer than 25"), _("25 to 49"), _("50 to 74"), _("75 or more")],
         answer=min(3, int(4 * share)),
         why=why.format(
-            share=_percent(share),
+            share=percent(share),
             other=_(_NAMES[other]),
-            rest=_percent(_median(_now(result, other, result.measure, place))),
+            rest=percent(_median(_now(result, other, result.measure, place))),
         ),
     )

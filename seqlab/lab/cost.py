@@ -21,7 +21,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 
-from seqlab.book import attention, conv, gru, lstm, rnn
+from seqlab.book import attention, conv, gru, lstm, rnn, swin
 from seqlab.book.ops import Array, concatenate, gelu, stack, zeros
 from seqlab.book.transformer import FeedForward, feed_forward
 from seqlab.figures import glyphs
@@ -708,16 +708,6 @@ def _counted(name: str, lengths: Sequence[int], shape: Shape) -> Layer:
 # Image models
 
 
-def global_attention(tokens: int, width: int) -> int:
-    """Multiply-adds of global attention, 4hwC² + 2(hw)²C (Liu et al. 2021, eq. 1)."""
-    return 4 * tokens * width**2 + 2 * tokens**2 * width
-
-
-def window_attention(tokens: int, width: int, side: int = 7) -> int:
-    """Multiply-adds in windows of M × M tokens, 4hwC² + 2M²hwC (Liu et al. 2021, eq. 2)."""
-    return 4 * tokens * width**2 + 2 * side**2 * tokens * width
-
-
 _SWIN_T = ((96, 2), (192, 2), (384, 6), (768, 2))  # width and blocks of each stage
 _CLASSES = 1000
 
@@ -726,7 +716,7 @@ def _stages(image: int) -> list[Stage]:
     stages = []
     for i, (width, _blocks) in enumerate(_SWIN_T):
         tokens = (image // 2 ** (2 + i)) ** 2
-        everywhere, windows = global_attention(tokens, width), window_attention(tokens, width)
+        everywhere, windows = swin.global_macs(tokens, width), swin.window_macs(tokens, width, 7)
         stages.append(Stage(i + 1, tokens, width, everywhere, windows))
     return stages
 
@@ -737,7 +727,7 @@ def _models(image: int) -> list[Model]:
     models = []
     for name, width in (("ViT-S/16", 384), ("ViT-B/16", 768)):
         n = patches + 1  # the class token
-        block = global_attention(n, width) + 8 * n * width**2
+        block = swin.global_macs(n, width) + 8 * n * width**2
         ends = patches * 16 * 16 * 3 * width + width * _CLASSES
         models.append(Model(name, n, 12 * block + ends))
     for name, width, blocks in (("Mixer-S/16", 512, 8), ("Mixer-B/16", 768, 12)):

@@ -25,7 +25,7 @@ from seqlab.book import lstm
 from seqlab.book.lstm import LSTM
 from seqlab.book.ops import Array
 from seqlab.figures.curves import Curves, Line
-from seqlab.figures.glyphs import number
+from seqlab.figures.glyphs import number, percent
 from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Beside
 from seqlab.figures.prose import Note, Title
@@ -737,7 +737,7 @@ def _units(result: Gates) -> Table:
         [
             _("network {n} unit {unit}").format(n=i + 1, unit=u + 1),
             number(float(n.told[u])),
-            *(_percent([float(n.kept[event][u])]) for event in EVENTS),
+            *(percent(float(n.kept[event][u])) for event in EVENTS),
         ]
         for i, n in enumerate(result.networks)
         for u in range(result.hidden)
@@ -748,16 +748,6 @@ def _units(result: Gates) -> Table:
 
 
 # The sentences
-
-
-def _percent(shares: Sequence[float]) -> str:
-    """Shares in percent, their range where they differ; above 99 with a digit more."""
-
-    def written(share: float) -> str:
-        return number(100 * share, 3 if 0.99 < share < 1 else 2)
-
-    low, high = written(min(shares)), written(max(shares))
-    return f"{low} %" if low == high else _("{low} to {high} %").format(low=low, high=high)
 
 
 def _numbers(values: Sequence[float]) -> str:
@@ -796,7 +786,7 @@ def _memory_said(result: Gates) -> str:
         text = _("How much it remembers depends on the network: {right} of the states are right")
     text += _(" ({networks}); the present symbol alone tells {chance}.")
     return text.format(
-        right=_percent(right), networks=_networks(len(right)), chance=_percent([result.chance])
+        right=percent(*right), networks=_networks(len(right)), chance=percent(result.chance)
     )
 
 
@@ -808,7 +798,7 @@ def _kept(result: Gates, event: str) -> list[float]:
 def _kept_said(result: Gates) -> str:
     """What it keeps at every event."""
     hold, write, release = (
-        (_percent(_kept(result, event)), _(when)) for event, when in _WHEN[result.task].items()
+        (percent(*_kept(result, event)), _(when)) for event, when in _WHEN[result.task].items()
     )
     text = _("{hold} {holding}, {write} {writing}, {release} {releasing}")
     return text.format(

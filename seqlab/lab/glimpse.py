@@ -24,7 +24,7 @@ from rich.console import Group, RenderableType
 from seqlab.book import hard
 from seqlab.book.ops import Array, relu, softmax
 from seqlab.figures.curves import Curves, Line
-from seqlab.figures.glyphs import number
+from seqlab.figures.glyphs import number, percent
 from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
@@ -1024,8 +1024,8 @@ def show(result: Glimpse, detail: bool = False) -> RenderableType:
         " {chance} of the time, a random look {random}. {networks} by each method, with the same"
         " start and the same pictures."
     ).format(
-        regions=result.regions, contents=result.contents, chance=_percent(result.chance),
-        random=_percent(result.random_look), networks=_networks(result),
+        regions=result.regions, contents=result.contents, chance=percent(result.chance),
+        random=percent(result.random_look), networks=_networks(result),
     )  # fmt: skip
     first = Beside(_curves(result), _table(result), left_width=53)
     parts: list[RenderableType] = [title, Note(about), first, *_looks(result)]
@@ -1129,7 +1129,7 @@ def _course(result: Glimpse) -> Table:
         steps = _median_steps(learned)
         rows.append([
             _name(learned.name), "-" if math.isinf(steps) else f"{steps:g}",
-            _percent(float(np.median(learned.accuracy))), _share(float(looks.shares[2].mean())),
+            percent(float(np.median(learned.accuracy))), _share(float(looks.shares[2].mean())),
             _within(gradient.bias.start, gradient.error.start),
             _within(gradient.bias.end, gradient.error.end),
         ])  # fmt: skip
@@ -1144,11 +1144,6 @@ def _within(bias: float, error: float) -> str:
 def _share(value: float) -> str:
     """A share with two decimals, without the zero before the point."""
     return f"{value:.2f}".removeprefix("0")
-
-
-def _percent(share: float) -> str:
-    """A share in percent; between 99 and 100 with a digit more, for 99.7 is not all."""
-    return number(100 * share, 3 if share > 0.99 else 2) + " %"
 
 
 # The sentences
@@ -1184,7 +1179,7 @@ def _learning_said(result: Glimpse) -> str:
         )
     if missing:
         accuracy = ", ".join(
-            f"{_name(x.name)} {_percent(float(np.median(x.accuracy)))}" for x in missing
+            f"{_name(x.name)} {percent(float(np.median(x.accuracy)))}" for x in missing
         )
         parts.append(
             _("Not there by step {step}: {accuracy}.").format(step=result.step, accuracy=accuracy)
@@ -1264,8 +1259,8 @@ def _bias_said(result: Glimpse) -> str:
             " mean gradient misses the exact one by {low} to {high} of its length (± {error})."
         )
     return text.format(
-        bias=_percent(float(np.median(bias))), error=_percent(float(np.median(error))),
-        low=_percent(float(bias.min())), high=_percent(float(bias.max())),
+        bias=percent(float(np.median(bias))), error=percent(float(np.median(error))),
+        low=percent(float(bias.min())), high=percent(float(bias.max())),
         count=_of(result, biased | fair), unsure=_of(result, ~(biased | fair)),
         biased=_of(result, biased),
         draws=gradients[0].draws,

@@ -27,7 +27,7 @@ from seqlab.book.attention import MultiHead
 from seqlab.book.ops import Array
 from seqlab.book.transformer import Norm, Style
 from seqlab.figures.curves import Curves, Line
-from seqlab.figures.glyphs import number
+from seqlab.figures.glyphs import number, percent
 from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
@@ -495,7 +495,7 @@ def _train(o: _Options, device_name: str, watch: Watch) -> Induct:
             result = measure(done)
             view = partial(show, result)
         doing = _("step {step} of {steps}: {accuracy} right").format(
-            step=done, steps=o.steps, accuracy=_percent(moments[-1].accuracy)
+            step=done, steps=o.steps, accuracy=percent(moments[-1].accuracy)
         )
         try:
             watch(done / o.steps, doing, view)
@@ -688,10 +688,10 @@ def _curves(result: Induct) -> Curves:
 
 def _ablations(result: Induct) -> Table:
     """What is right once a part is set to zero."""
-    rows = [[_("nothing"), _percent(result.moments[-1].accuracy)]]
+    rows = [[_("nothing"), percent(result.moments[-1].accuracy)]]
     for ablation in result.ablations:
         name = _(_PARTS[ablation.part]).format(layer=ablation.layer)
-        rows.append([name, _percent(ablation.accuracy)])
+        rows.append([name, percent(ablation.accuracy)])
     return Table([Column(_("set to zero"), "left"), _("accuracy")], rows)
 
 
@@ -752,19 +752,14 @@ def _course(result: Induct) -> Table:
     """The curves in numbers."""
     rows = [
         [
-            str(m.step), number(m.loss), _percent(m.accuracy),
-            "-" if m.one_layer is None else _percent(m.one_layer),
+            str(m.step), number(m.loss), percent(m.accuracy),
+            "-" if m.one_layer is None else percent(m.one_layer),
             number(float(m.previous.max())), number(float(m.induction.max())),
         ]
         for m in result.moments
     ]  # fmt: skip
     headers = [_("loss (nats)"), _("accuracy"), _("one layer"), _("previous token"), _("induction")]
     return Table([Column(_("step")), *headers], rows)
-
-
-def _percent(share: float) -> str:
-    """A share in percent; between 99 and 100 with a digit more, for 99.7 is not all."""
-    return number(100 * share, 3 if share > 0.99 else 2) + " %"
 
 
 # The sentences
@@ -793,18 +788,18 @@ def _course_said(result: Induct) -> str:
     last = result.moments[-1].step
     start, end = (0, last) if rise is None else (rise.start, rise.end)
     numbers = {
-        "low": _percent(at[start]),
-        "high": _percent(at[end]),
+        "low": percent(at[start]),
+        "high": percent(at[end]),
         "start": start,
         "end": end,
         "steps": ngettext("{n} step", "{n} steps", last).format(n=last),
-        "chance": _percent(result.chance),
+        "chance": percent(result.chance),
     }
     first = text.format(**numbers)
     if single is None:
         return _("{course}, with a single layer.").format(course=first)
     text = _("{course}; a network of one layer, trained on the same batches, ends at {single}.")
-    return text.format(course=first, single=_percent(single))
+    return text.format(course=first, single=percent(single))
 
 
 def _heads_said(result: Induct) -> str:
@@ -853,12 +848,12 @@ def _needs_said(result: Induct) -> str:
     else:
         verdict = _("No layer is needed by itself")
     left = ", ".join(
-        _("{accuracy} without layer {layer}").format(layer=a.layer, accuracy=_percent(a.accuracy))
+        _("{accuracy} without layer {layer}").format(layer=a.layer, accuracy=percent(a.accuracy))
         for a in layers
     )
     text = _("{verdict}: accuracy is {left}.").format(verdict=verdict, left=left)
     reader = _strongest(result, "induction").layer
-    below = {a.part: _percent(a.accuracy) for a in result.ablations if a.layer == reader}
+    below = {a.part: percent(a.accuracy) for a in result.ablations if a.layer == reader}
     if reader == 0:
         return text
     cut = _(

@@ -710,12 +710,11 @@ def _train(o: _Options, result: Mix, watch: Watch) -> Mix:
     result = replace(result, device=device.type)
     moments: dict[int, list[_Moment]] = {}
     begun: dict[int, list[_Moment]] = {}  # of the seeds that have done a step
-    workers = None if device.type == "cpu" else 1  # a GPU is lost to a process that is split off
     everything = o.train_steps * o.seeds
     stopped = False
     try:
         for which, moment in train.side_by_side(
-            lambda job: _Networks(o, job, device).learn(), range(o.seeds), workers
+            lambda job: _Networks(o, job, device).learn(), range(o.seeds), device=device
         ):
             moments.setdefault(which, []).append(moment)
             begun = {k: list(v) for k, v in sorted(moments.items()) if v[-1].step}

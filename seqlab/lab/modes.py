@@ -27,7 +27,7 @@ from seqlab.book.lstm import LSTM
 from seqlab.book.ops import Array, concatenate, tanh, zeros
 from seqlab.book.seq2seq import State, Unroll
 from seqlab.figures.curves import Curves, Line
-from seqlab.figures.glyphs import number
+from seqlab.figures.glyphs import number, percent
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
@@ -442,9 +442,7 @@ def _train(o: _Options, quick: bool, device_name: str, watch: Watch) -> Modes:
         )  # fmt: skip
 
     work = partial(_course, o=o, device=device)
-    # a GPU is one, and not to be used again where a process has split
-    workers = None if device.type == "cpu" else 1
-    for i, news in train.side_by_side(work, jobs, workers):
+    for i, news in train.side_by_side(work, jobs, device=device):
         course = courses[jobs[i]]
         if isinstance(news, _Moment):
             course.append(news)
@@ -453,7 +451,7 @@ def _train(o: _Options, quick: bool, device_name: str, watch: Watch) -> Modes:
         text = _("{mode}, network {n} of {seeds}: step {step} of {steps}, {accuracy} right")
         doing = text.format(
             mode=_(MODES[jobs[i].mode].name), n=jobs[i].s + 1, seeds=o.seeds, step=steps[i],
-            steps=o.train_steps, accuracy=_percent(course[-1].accuracy),
+            steps=o.train_steps, accuracy=percent(course[-1].accuracy),
         )  # fmt: skip
         try:
             watch(sum(steps) / (len(jobs) * o.train_steps), doing, view)
@@ -577,7 +575,7 @@ def show(result: Modes, detail: bool = False) -> RenderableType:
     beside: list[tuple[str, RenderableType]] = []
     below: list[tuple[str, RenderableType]] = []
     for name, learned in result.modes.items():
-        titled = f"{_(MODES[name].title)} · {_percent(learned.accuracy)}"
+        titled = f"{_(MODES[name].title)} · {percent(learned.accuracy)}"
         panel = titled, _wiring(name, learned.example, zoom=2 if single else 1)
         (beside if MODES[name].cells <= 6 else below).append(panel)
     if beside:
@@ -644,7 +642,7 @@ def _table(result: Modes) -> Table:
     """What was measured of each wiring."""
     rows = [
         [
-            _(MODES[name].name), _percent(x.accuracy), _percent(x.cut), _percent(x.chance),
+            _(MODES[name].name), percent(x.accuracy), percent(x.cut), percent(x.chance),
             _steps(x.learned), f"{x.parameters:,}", f"{number(x.seconds)} s",
         ]
         for name, x in result.modes.items()
@@ -674,14 +672,6 @@ def _about(result: Modes) -> str:
     return text.format(n=result.seeds, d=result.hidden, batch=result.batch)
 
 
-def _percent(*shares: float) -> str:
-    """Shares in percent, their range; between 99 and 100 with a digit more, for 99.7 is not all."""
-    low, high = (
-        number(100 * share, 3 if share > 0.99 else 2) for share in (min(shares), max(shares))
-    )
-    return f"{low} %" if low == high else _("{low} to {high} %").format(low=low, high=high)
-
-
 # The sentences
 
 
@@ -705,7 +695,7 @@ def _names(modes: Sequence[str]) -> str:
 def _right_said(result: Modes) -> str:
     """How many answers are right, and where that is not enough."""
     each = _(", ").join(
-        f"{_(MODES[name].name)} {_percent(x.accuracy)}" for name, x in result.modes.items()
+        f"{_(MODES[name].name)} {percent(x.accuracy)}" for name, x in result.modes.items()
     )
     text = ngettext(
         "Whole answers right, of {tests} held out: {each}.",
@@ -728,14 +718,14 @@ def _cut_said(result: Modes) -> list[str]:
     """What is left without the arrows between the cells, of what every network has learned."""
     learned = {n: x for n, x in result.modes.items() if min(x.accuracies) >= _GOOD}
     if not learned:
-        chance = _percent(max(x.chance for x in result.modes.values()))
+        chance = percent(max(x.chance for x in result.modes.values()))
         text = _("Always the same answer would be right in {chance} at most.")
         return [text.format(chance=chance)]
     # of how many networks half is left
     halves = {n: np.mean(2 * np.array(x.cuts) >= x.accuracies) for n, x in learned.items()}
     kept = [n for n, share in halves.items() if share == 1]
     some = [n for n, share in halves.items() if 0 < share < 1]
-    left = {n: f"{_(MODES[n].name)} {_percent(*x.cuts)}" for n, x in learned.items()}
+    left = {n: f"{_(MODES[n].name)} {percent(*x.cuts)}" for n, x in learned.items()}
     if kept or some:
         half = _(
             "Arrows between the cells cut after training: half of what was right or more still is,"

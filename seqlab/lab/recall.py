@@ -581,11 +581,9 @@ def _measure(o: _Options, device_name: str, watch: Watch) -> Recall:
     shares = [0.0] * len(jobs)
     result = _result(o, device.type, gradients, jobs, learned)
     view: Callable[[], RenderableType] | None = None
-    # A process that was split off cannot use a GPU; and its trainings would only share it.
-    workers = None if device.type == "cpu" else 1
     try:
         work = partial(_learn, o, device)
-        for at, item in train.side_by_side(work, jobs, workers):
+        for at, item in train.side_by_side(work, jobs, device=device):
             job = jobs[at]
             if isinstance(item, _Learned):
                 learned[job], shares[at] = item, 1.0

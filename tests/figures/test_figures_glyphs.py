@@ -87,3 +87,10 @@ def test_power_is_near(log10):
     mantissa, exponent = text.split("e")
     assert 1 <= float(mantissa) < 10
     assert math.log10(float(mantissa)) + int(exponent) == pytest.approx(log10, abs=1e-3)
+
+
+def test_percent_says_all_only_of_all():
+    assert [glyphs.percent(x) for x in (0, 0.125, 0.994, 0.9999, 1, float("nan"))] == [
+        "0 %", "12 %", "99.4 %", "99.9 %", "100 %", "-",
+    ]  # fmt: skip
+    assert glyphs.percent(0.3, 0.1, 0.2) == "10 to 30 %" and glyphs.percent(0.301, 0.3) == "30 %"

@@ -265,7 +265,7 @@ def test_a_cell_counts(counter: Gates) -> None:
 def test_what_is_said_of_it(trained: Gates) -> None:
     memory, gate, road = gates.takeaways(trained)
     assert memory.startswith("It remembers: ") and "(3 networks)" in memory
-    assert gates._percent([trained.chance]) in memory
+    assert gates.percent(trained.chance) in memory
     assert gate.startswith("The forget gate holds and lets go: the unit that tells")
     assert (
         "back to step 13 (SET-b) their product is" in road

@@ -267,7 +267,7 @@ def test_what_is_said_of_it(trained: Induct) -> None:
     assert rise is not None
     assert course.startswith("Accuracy jumps: ") and f"at step {rise.end}" in course
     single = trained.moments[-1].one_layer
-    assert single is not None and f"ends at {induct._percent(single)}." in course
+    assert single is not None and f"ends at {induct.percent(single)}." in course
     assert heads.startswith("An induction head has formed: layer 1 head 0 gives 0.9")
     assert "below it layer 0 head 0 gives 0." in heads
     assert needs.startswith("This network uses every layer: accuracy is ")
@@ -325,7 +325,7 @@ def test_needs(trained: Induct, without: tuple[float, float], verdict: str) -> N
     rest = [a for a in trained.ablations if a.part != "output"]
     layers = [Ablation(i, "output", accuracy) for i, accuracy in enumerate(without)]
     said = induct.takeaways(dataclasses.replace(trained, ablations=layers + rest))[2]
-    low, high = (induct._percent(x) for x in without)
+    low, high = (induct.percent(x) for x in without)
     assert said.startswith(f"{verdict}: accuracy is {low} without layer 0, {high} without layer 1.")
 
 

@@ -276,7 +276,7 @@ def test_what_is_said_of_it(trained: Modes) -> None:
     assert "Below 95 %" not in right and "depends" not in right and "median" not in right
     assert cut == (
         "Arrows between the cells cut after training, right are:"
-        f" many to one {modes._percent(*trained.modes['many-to-one'].cuts)}, all others 0 %."
+        f" many to one {modes.percent(*trained.modes['many-to-one'].cuts)}, all others 0 %."
     )
     assert "there is no failure" in missed or "Wrong answers of the first network: " in missed
     asked = modes.question(trained)
@@ -324,7 +324,7 @@ def test_of_untrained_networks_nothing_is_said_about_arrows(tiny: Modes) -> None
     right, cut, missed = modes.takeaways(tiny)
     assert right.endswith(" No network reaches 95 %.")
     most = max(x.chance for x in tiny.modes.values())
-    assert cut == f"Always the same answer would be right in {modes._percent(most)} at most."
+    assert cut == f"Always the same answer would be right in {modes.percent(most)} at most."
     assert "one to many 500" in missed
     assert modes.question(tiny).text.startswith("one to many: ")
 
