@@ -28,13 +28,12 @@ from seqlab import __version__, catalogue
 from seqlab.locale import LANGUAGES, N_, _, preferred, speak
 
 # What Typer says by itself of a command line.
+_EXTRA = "got unexpected extra argument(s) {what}"
 _TYPER = {
     "no such option: {what}": N_("no such option: {what}"),
     "option {what} requires an argument": N_("option {what} requires an argument"),
     "option {what} does not take a value": N_("option {what} does not take a value"),
-    "got unexpected extra argument(s) {what}": N_(
-        "unexpected {what}: expected one argument at the most, several words in quotes"
-    ),
+    _EXTRA: N_("unexpected {what}: expected one argument at the most, several words in quotes"),
 }
 _NO_ARGUMENT = N_("unexpected {what}: expected options only")
 
@@ -391,9 +390,7 @@ def _bad_input(problem: Any, help_command: str) -> str:
     text = text[:1].lower() + text[1:]
     context = getattr(problem, "ctx", None)
     takes = context is None or any(p.param_type_name == "argument" for p in context.command.params)
-    for pattern, sentence in _TYPER.items():
-        if sentence.startswith("unexpected") and not takes:
-            sentence = _NO_ARGUMENT
+    for pattern, sentence in (_TYPER if takes else {**_TYPER, _EXTRA: _NO_ARGUMENT}).items():
         before, after = pattern.split("{what}")
         if text.startswith(before) and text.endswith(after):
             text = _(sentence).format(what=text[len(before) : len(text) - len(after)])

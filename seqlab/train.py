@@ -13,6 +13,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
@@ -130,24 +131,52 @@ def fit(
     """
     tensors = [x for _, x in trees.leaves(tree)]
     optimiser: AdamW | None = None
-    for step in range(steps):
-        rate = lr * min(1.0, (step + 1) / warmup) if warmup else lr
-        if schedule == "cosine":
-            done = max(0, step - warmup) / max(1, steps - warmup)
-            rate *= (1 + math.cos(math.pi * done)) / 2
-        value = loss(step)
-        if optimiser is None:
-            optimiser = AdamW(tensors, betas, weight_decay, models=1 if value.ndim else 0)
-        for x in tensors:
-            x.grad = None
-        value.sum().backward()  # type: ignore[no-untyped-call]
-        if clip is not None:
-            if value.ndim:
-                _clip_each(tensors, clip)
-            else:
-                torch.nn.utils.clip_grad_norm_(tensors, clip)
-        optimiser.step(rate)
-        yield step, value.detach().cpu().numpy() if value.ndim else float(value.detach())
+    with _one_thread:
+        for step in range(steps):
+            rate = lr * min(1.0, (step + 1) / warmup) if warmup else lr
+            if schedule == "cosine":
+                done = max(0, step - warmup) / max(1, steps - warmup)
+                rate *= (1 + math.cos(math.pi * done)) / 2
+            value = loss(step)
+            if optimiser is None:
+                optimiser = AdamW(tensors, betas, weight_decay, models=1 if value.ndim else 0)
+            for x in tensors:
+                x.grad = None
+            value.sum().backward()  # type: ignore[no-untyped-call]
+            if clip is not None:
+                if value.ndim:
+                    _clip_each(tensors, clip)
+                else:
+                    torch.nn.utils.clip_grad_norm_(tensors, clip)
+            optimiser.step(rate)
+            yield step, value.detach().cpu().numpy() if value.ndim else float(value.detach())
+
+
+class _OneThread:
+    """While anything trains, torch has one thread; then again as many as before.
+
+    For models as small as these a second one makes each step up to ten times slower. Trainings may
+    overlap, and be on several threads of Python's.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.trainings, self.before = threading.Lock(), 0, 1
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.trainings:
+                self.before = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self.trainings += 1
+
+    def __exit__(self, *_problem: object) -> None:
+        with self.lock:
+            self.trainings -= 1
+            if not self.trainings:
+                torch.set_num_threads(self.before)
+
+
+_one_thread = _OneThread()
 
 
 @torch.no_grad()
@@ -237,9 +266,7 @@ def side_by_side(
             for item in work(job):
                 yield i, item
         return
-    context = multiprocessing.get_context(
-        "fork"
-    )  # torch is loaded already, and jobs need no pickle
+    context = multiprocessing.get_context("fork")  # torch is there already; jobs need no pickle
     waiting = list(enumerate(jobs))[::-1]
     running: dict[Any, tuple[int, Any]] = {}
     try:
@@ -269,6 +296,7 @@ def side_by_side(
                     yield i, item
                 else:
                     process.join()
+                    pipe.close()
                     del running[pipe]
     finally:
         for _i, process in running.values():

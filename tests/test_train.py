@@ -283,6 +283,22 @@ def test_models_on_a_first_axis_descend_as_if_alone(clip: float | None) -> None:
         same(trees.pick(many, s), p, 1e-10)
 
 
+def test_torch_has_one_thread_while_anything_trains() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        p, q = train.trainable(model()), train.trainable(model())
+        first = train.fit(p, lambda step: cost(p, step), steps=5, lr=0.1)
+        second = train.fit(q, lambda step: cost(q, step), steps=2, lr=0.1)
+        next(first)
+        assert torch.get_num_threads() == 1
+        assert len(list(second)) == 2 and torch.get_num_threads() == 1
+        first.close()  # as after Ctrl-C
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 # The kernels
 
 
