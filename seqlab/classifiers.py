@@ -45,12 +45,14 @@ def make(
     patch: int = 2,
     *,
     class_token: bool = True,
+    positions: vit.Positions = "learned",
     mean: bool = False,
     convolve: conv.Convolution = conv.conv2d,
 ) -> Classifier:
     """A network for grey pictures of so many pixels a side.
 
-    `patch` concerns ViT and Mixer, `class_token` ViT, `mean` (over all places) and `convolve` CNN.
+    `patch` concerns ViT and Mixer, `class_token` and `positions` ViT, `mean` (over all places)
+    and `convolve` CNN.
     """
     sizes: dict[str, Any] = {"image": image, "c": 1, "classes": classes}
     if name == "mlp":
@@ -68,7 +70,7 @@ def make(
         return Classifier(
             name, mixer.Config(**sizes, token=32, channel=112), mixer.init, mixer.scores
         )
-    transformer = vit.Config(**sizes, h=4, m=64, class_token=class_token)
+    transformer = vit.Config(**sizes, h=4, m=64, class_token=class_token, positions=positions)
     return Classifier(name, transformer, vit.init, vit.scores)
 
 

@@ -152,6 +152,35 @@ def fit(
             yield step, value.detach().cpu().numpy() if value.ndim else float(value.detach())
 
 
+def fit_labels(
+    tree: Any,
+    scores: Callable[[torch.Tensor], torch.Tensor],
+    x: torch.Tensor,
+    labels: torch.Tensor,
+    rng: np.random.Generator,
+    *,
+    batch: int,
+    **how: Any,
+) -> Iterator[tuple[int, float]]:
+    """`fit` a classifier: the loss is the cross-entropy of the next batch, in nats.
+
+    `scores` gives (batch, k) for some of x (b, ...), drawn with replacement; labels (b,).
+    """
+
+    def loss(_step: int) -> torch.Tensor:
+        chosen = rng.integers(0, len(labels), batch)
+        return torch.nn.functional.cross_entropy(scores(x[chosen]), labels[chosen])
+
+    return fit(tree, loss, **how)
+
+
+def share_right(scores: torch.Tensor, labels: torch.Tensor) -> float:
+    """The share of pictures with the highest score on the right class; NaN if scores are none."""
+    if not bool(scores.isfinite().all()):
+        return math.nan
+    return float((scores.argmax(-1) == labels).double().mean())
+
+
 class _OneThread:
     """While anything trains, torch has one thread; then again as many as before.
 

@@ -6,17 +6,20 @@ An image is a sequence of patches, and a Transformer's encoder reads it:
     z_l = block_l(z_{l-1}), pre-norm                         (eq. 2 and 3)
     y   = LN(z_L^0), of the class token                      (eq. 4)
 
-Or without a class token: y is the mean of LN(z_L) over the patches (appendix D.3).
+Or without a class token: y is the mean of LN(z_L) over the patches (appendix D.3). And without
+E_pos, or with sines and cosines instead of it, the patches being numbered row by row (D.4).
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from einops import rearrange
 
-from seqlab.book import transformer
-from seqlab.book.ops import UNDRAWN, Array, Generator, broadcast_to, concatenate, zeros
+from seqlab.book import positions, transformer
+from seqlab.book.ops import UNDRAWN, Array, Generator, broadcast_to, cast, concatenate, zeros
 from seqlab.book.transformer import Block, Norm, Style, Trace
+
+Positions = Literal["learned", "sinusoidal", "none"]  # what E_pos is
 
 
 class Config(NamedTuple):
@@ -31,6 +34,7 @@ class Config(NamedTuple):
     m: int = 3072  # width inside the feed-forward network
     classes: int = 1000
     class_token: bool = True
+    positions: Positions = "learned"
 
     @property
     def n(self) -> int:
@@ -49,7 +53,7 @@ class Embedding(NamedTuple):
     E: Array  # (c·p·p, d)
     b: Array  # (d,), not in the paper's equation but in its code
     cls: Array | None  # (d,)
-    pos: Array  # (n + 1, d); (n, d) without a class token
+    pos: Array | None  # (n + 1, d), (n, d) without a class token; None where it is not learned
 
 
 class ViT(NamedTuple):
@@ -81,6 +85,8 @@ def init(config: Config, rng: Generator = UNDRAWN) -> Classifier:
     """
     d = config.d
     embedding = init_embedding(rng, config.c, config.p, config.n, d, config.class_token)
+    if config.positions != "learned":
+        embedding = embedding._replace(pos=None)
     blocks = tuple(transformer.init(rng, d, config.m) for _layer in range(config.layers))
     W = zeros((d, config.classes), like=embedding.E)
     head = Head(W, zeros((config.classes,), like=W))
@@ -128,15 +134,18 @@ def prepend_class(q: Embedding, x: Array) -> Array:
     return concatenate([cls, x], axis=-2)
 
 
-def embed(q: Embedding, patches: Array) -> Array:
+def embed(q: Embedding, patches: Array, by: Positions = "learned") -> Array:
     """z_0 = [x_class; x_1 E; ...; x_n E] + E_pos (eq. 1); (..., n, c p p) -> (..., n + 1, d)."""
     x = project(q, patches)
-    return (x if q.cls is None else prepend_class(q, x)) + q.pos
+    x = x if q.cls is None else prepend_class(q, x)
+    if by == "sinusoidal":
+        return x + cast(positions.sinusoidal(*x.shape[-2:]), like=x)
+    return x if by == "none" else x + q.pos
 
 
-def read(q: ViT, patches: Array, style: Style) -> Trace:
+def read(q: ViT, patches: Array, style: Style, by: Positions = "learned") -> Trace:
     """Patches (..., n, c p p) -> the states (..., n + 1, d) and weights of all layers."""
-    return transformer.encode(q.blocks, embed(q.embedding, patches), style)
+    return transformer.encode(q.blocks, embed(q.embedding, patches, by), style)
 
 
 def represent(q: ViT, x: Array, style: Style) -> Array:
@@ -156,7 +165,7 @@ def classify(q: Head, y: Array) -> Array:
 
 def scores(q: Classifier, x: Array, config: Config) -> Array:
     """Pictures (..., c, n1 p, n2 p) -> the scores of the classes (..., k)."""
-    states = read(q.vit, patchify(x, config.p), config.style).states
+    states = read(q.vit, patchify(x, config.p), config.style, config.positions).states
     return classify(q.head, represent(q.vit, states[-1], config.style))
 
 

@@ -612,7 +612,7 @@ class _Networks:
 
         from seqlab import train
 
-        assert o.images is not None and o.batch is not None
+        assert o.images is not None
         self.o, self.device = o, device
         drawing, first = (np.random.default_rng([o.seed, k, which]) for k in (5, 6))
         seen, unseen = digits.split(drawing, o.images)
@@ -625,19 +625,19 @@ class _Networks:
             torch.as_tensor(seen.labels, device=device),
         )
         self.unseen = torch.as_tensor(vit.patchify(unseen.images, o.config.p), device=device)
-        self.answers = unseen.labels
+        self.answers = torch.as_tensor(unseen.labels, device=device)
 
     def learn(self) -> Iterator[_Moment]:
         """Train all, side by side; what they can before, on the way, and at the end."""
         from seqlab import train
 
         o = self.o
-        assert o.train_steps is not None and o.lr is not None
+        assert o.train_steps is not None and o.lr is not None and o.batch is not None
         every = max(1, round(o.train_steps / _MEASUREMENTS))
         fits = [
-            train.fit(
-                p, partial(self.loss, name), steps=o.train_steps, lr=o.lr, weight_decay=0.01,
-                schedule="cosine",
+            train.fit_labels(
+                p, partial(self.scores, name), self.seen, self.labels, self.batches[name],
+                batch=o.batch, steps=o.train_steps, lr=o.lr, weight_decay=0.01, schedule="cosine",
             )
             for name, p in self.networks.items()
         ]  # fmt: skip
@@ -648,14 +648,9 @@ class _Networks:
             if step % every == 0 or step == o.train_steps:
                 yield self.moment(step)
 
-    def loss(self, name: str, step: int) -> Array:
-        """The cross-entropy of the next batch, in nats."""
-        import torch
-
-        chosen = self.batches[name].integers(0, len(self.labels), self.o.batch)
-        patches = self.patches(self.seen[chosen], name)
-        scores = without(self.networks[name], patches, _lacks(name))
-        return torch.nn.functional.cross_entropy(scores, self.labels[chosen])
+    def scores(self, name: str, x: Array, moved: bool = False) -> Array:
+        """What a network says of patches (b, n, d), or of the same in the order unknown to it."""
+        return without(self.networks[name], self.patches(x, name, moved), _lacks(name))
 
     def patches(self, x: Array, name: str, moved: bool = False) -> Array:
         """The patches as a network reads them, or in the order that it does not know."""
@@ -665,13 +660,15 @@ class _Networks:
         """What the networks can now."""
         import torch
 
+        from seqlab import train
+
         with torch.no_grad():
             accuracy, at_test = (
                 {
-                    name: self.share(without(p, self.patches(self.unseen, name, m), _lacks(name)))
-                    for name, p in self.networks.items()
+                    name: train.share_right(self.scores(name, self.unseen, moved), self.answers)
+                    for name in self.networks
                 }
-                for m in (False, True)
+                for moved in (False, True)
             )
             # in float64, where a difference can be told from rounding; and so on the CPU
             whole = trees.convert(lambda x: x.detach().cpu().double(), self.networks["both"])
@@ -683,16 +680,10 @@ class _Networks:
             step,
             accuracy,
             at_test,
-            self.share(again),
+            train.share_right(again, self.answers.cpu()),
             float((again - usual).abs().max()) / largest,
             whole.blocks[0].token.W_1.numpy(),
         )
-
-    def share(self, scores: Array) -> float:
-        """The share of digits with the highest score on the right class; NaN if scores are none."""
-        if not bool(scores.isfinite().all()):
-            return math.nan
-        return float((scores.argmax(-1).cpu().numpy() == self.answers).mean())
 
 
 def _lacks(name: str) -> Without:

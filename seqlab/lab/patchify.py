@@ -256,7 +256,7 @@ def run(
     whole = vit.unpatchify(patches, patch, rows, columns)
     drawn, rebuilt = _parameters(patches, rows, columns, patch, dim, projection, positions, seed)
     projected = vit.project(drawn, patches)
-    z = vit.embed(drawn, patches)
+    z, pos = vit.embed(drawn, patches), np.asarray(drawn.pos)
     tell(0.5, _("convolving"))
     some = min(rows, max(1, _MOST_CONVOLVED // (columns * values * dim)))
     convolved = _convolved(drawn, x[:, : some * patch], patch)
@@ -280,12 +280,12 @@ def run(
         convolution=float(np.abs(convolved - projected[: len(convolved)]).max()),
         convolved=len(convolved),
         rebuilt=rebuilt,
-        likeness=_likeness(drawn.pos[1:], rows, columns, looked_at),
+        likeness=_likeness(pos[1:], rows, columns, looked_at),
         cost=[_cost(height, width, p, dim) for p in sorted({*_COMPARED, patch})],
         first=z[:4, :8],
         pixels=pixels,
         embedded=vit.prepend_class(drawn, projected),
-        pos=drawn.pos,
+        pos=pos,
     )
 
 

@@ -3,6 +3,8 @@
 The whole of it is compared with transformers in test_book_models.py.
 """
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -141,12 +143,14 @@ def test_only_the_class_token_represents_the_picture(q, draw, close):
     close(vit.represent(model, x, style), y)
 
 
+@pytest.mark.parametrize("positions", get_args(vit.Positions))
 @pytest.mark.parametrize("class_token", [True, False])
-def test_scores_equal_torchs_encoder(class_token, draw, close):
+def test_scores_equal_torchs_encoder(class_token, positions, draw, close):
     """With a class token or the mean over the patches; gradients by all parameters included."""
     config = vit.Config(
-        image=12, p=4, c=3, d=16, layers=2, h=4, m=24, classes=5, class_token=class_token
-    )
+        image=12, p=4, c=3, d=16, layers=2, h=4, m=24, classes=5, class_token=class_token,
+        positions=positions,
+    )  # fmt: skip
     p = trees.convert(lambda w: draw(*w.shape), vit.init(config))
     images = draw(2, 3, 12, 12)
     found = []
@@ -166,7 +170,12 @@ def _scored_by_torch(q, x, config):
     x = x.flatten(2).mT
     if config.class_token:
         x = torch.cat([q.vit.embedding.cls.expand(len(x), 1, -1), x], 1)
-    x = x + q.vit.embedding.pos
+    if config.positions == "learned":
+        x = x + q.vit.embedding.pos
+    elif config.positions == "sinusoidal":
+        angle = torch.arange(x.shape[1])[:, None] / 1e4 ** (torch.arange(0, 16, 2) / 16).double()
+        x[..., 0::2] += angle.sin()
+        x[..., 1::2] += angle.cos()
     for p in q.vit.blocks:
         a, (d,) = p.attention, p.norm_1.weight.shape
         y = F.layer_norm(x, (d,), *p.norm_1, 1e-6)
