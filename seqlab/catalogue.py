@@ -18,6 +18,18 @@ class Experiment(NamedTuple):
         return f"seqlab.lab.{self.name}"
 
 
+class Tool(NamedTuple):
+    """A command that is no experiment: its name, and what it is for."""
+
+    name: str
+    line: str
+
+    @property
+    def module(self) -> str:
+        """Where it lives."""
+        return f"seqlab.tools.{self.name}"
+
+
 STAGES = {
     1: N_("Recurrence: one cell, many steps, and a fading memory"),
     2: N_("Attention: look back instead of remembering"),
@@ -47,3 +59,16 @@ EXPERIMENTS = (
 def find(name: str) -> Experiment | None:
     """The experiment called `name`, if there is one."""
     return next((e for e in EXPERIMENTS if e.name == name), None)
+
+
+TOOLS: tuple[Tool, ...] = ()
+
+
+def commands() -> dict[str, str]:
+    """The names of all commands, each with what it shows or is for."""
+    return {e.name: e.line for e in EXPERIMENTS} | {t.name: t.line for t in TOOLS}
+
+
+def find_tool(name: str) -> Tool | None:
+    """The tool called `name`, if there is one."""
+    return next((t for t in TOOLS if t.name == name), None)

@@ -392,21 +392,47 @@ _SVG = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"
 # Progress and errors
 
 
+class Film:
+    """The views of a run that nobody may see yet: taken while it works, shown afterwards."""
+
+    def __init__(self) -> None:
+        self.frames: list[list[list[Segment]]] = []
+
+    def play(self, look: Look, seconds: float = 5.0, stream: TextIO | None = None) -> None:
+        """Show all of it in so many seconds, and take it away again; Ctrl-C goes to its end."""
+        stream = stream or sys.stderr
+        if not self.frames or not stream.isatty():
+            return
+        from rich.live import Live
+
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            Live(console=screen(stream, look), auto_refresh=False, transient=True) as live,
+        ):
+            for frame in self.frames:
+                live.update(_Lines(frame), refresh=True)
+                time.sleep(seconds / len(self.frames))
+
+
 @contextlib.contextmanager
 def progress(
-    stream: TextIO | None = None, patience: float = 0.7, look: Look | None = None
+    stream: TextIO | None = None,
+    patience: float = 0.7,
+    look: Look | None = None,
+    film: Film | None = None,
 ) -> Iterator[Watch]:
     """A progress bar on a terminal, once the work has taken longer than `patience` seconds.
 
     Where the work shows a view of itself, the view stands above the bar. All of it is gone when
-    the work is done. On a terminal or not, Ctrl-C is :class:`Stopped` for work with a view.
+    the work is done. On a terminal or not, Ctrl-C is :class:`Stopped` for work with a view. Where
+    there is a film, it gets the views, and the bar does not tell what is being found.
     """
     stream = stream or sys.stderr
     with _stoppable() as stoppable:
         if not stream.isatty() or os.environ.get("TERM") == "dumb":
             yield stoppable(lambda done, doing, view=None: None)
             return
-        with _bar(stream, patience, look or Look()) as watch:
+        with _bar(stream, patience, look or Look(), film) as watch:
             yield stoppable(watch)
 
 
@@ -448,7 +474,7 @@ def _stoppable() -> Iterator[Callable[[Watch], Watch]]:
 
 
 @contextlib.contextmanager
-def _bar(stream: TextIO, patience: float, look: Look) -> Iterator[Watch]:
+def _bar(stream: TextIO, patience: float, look: Look, film: Film | None) -> Iterator[Watch]:
     """The progress bar, with the newest view above it."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -459,7 +485,8 @@ def _bar(stream: TextIO, patience: float, look: Look) -> Iterator[Watch]:
 
     class Bar(Progress):
         def get_renderables(self) -> Iterable[RenderableType]:
-            yield scene
+            if film is None:
+                yield _Lines(scene.lines)
             yield from super().get_renderables()
 
     bar = Bar(
@@ -476,9 +503,11 @@ def _bar(stream: TextIO, patience: float, look: Look) -> Iterator[Watch]:
     late.start()
 
     def watch(done: float, doing: str, view: Callable[[], RenderableType] | None = None, /) -> None:
+        if film is not None:
+            doing = _("the run is being made; it is shown after the answer")
         bar.update(task, completed=done, description=glyphs.clean(doing))
-        if view is not None and bar.live.is_started:
-            scene.draw(view)
+        if view is not None and bar.live.is_started and scene.draw(view) and film is not None:
+            film.frames.append(scene.lines)
 
     try:
         yield watch
@@ -501,20 +530,49 @@ class _Scene:
         self.shown: object = None
         self.next = 0.0  # when the clock says so it may be drawn again
 
-    def draw(self, view: Callable[[], RenderableType]) -> None:
+    def draw(self, view: Callable[[], RenderableType]) -> bool:
         """Draw a view that is new, unless the last one has not been seen for long enough."""
         start = time.monotonic()
         if view is self.shown or start < self.next:
-            return
+            return False
         lines = self.console.render_lines(view(), pad=False)
         self.lines = [list(_fresh(line)) for line in lines[: max(0, self.console.height - 2)]]
         self.shown, now = view, time.monotonic()
         self.next = now + max(0.1, 9 * (now - start))  # a tenth of the time goes into drawing
+        return True
+
+
+class _Lines:
+    """Lines that were drawn before."""
+
+    def __init__(self, lines: list[list[Segment]]) -> None:
+        self.lines = lines
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self.lines:
             yield from line
             yield Segment.line()
+
+
+# What is no report
+
+
+def converses() -> bool:
+    """Whether there is somebody to ask: standard input and output are a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(prompt: RenderableType, look: Look) -> str | None:
+    """Show `prompt` and read a line that is typed; None where there is none any more (Ctrl-D)."""
+    put_figure(prompt, look)
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None
+
+
+def put_figure(renderable: RenderableType, look: Look) -> None:
+    """One renderable that is no report, to standard output."""
+    display(renderable, screen(sys.stdout, look))
+    sys.stdout.flush()
 
 
 def error(message: str, stream: TextIO | None = None) -> None:

@@ -1,6 +1,6 @@
 """The pages of help: the syllabus that bare `seqlab` prints, and one page a command."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seqlab import catalogue
 from seqlab.figures import glyphs, palette
-from seqlab.figures.prose import Note, Title, Wrapped
+from seqlab.figures.prose import Note, Title, Words, Wrapped
 from seqlab.locale import N_, _
 
 # What Typer says by itself, for the catalogue of sentences.
@@ -52,8 +52,22 @@ def syllabus(params: Sequence[Any]) -> RenderableType:
             parts.append(Title(f"{stage}  {_(title)}"))
             parts.append(Entries([(e.name, _(e.line)) for e in found], width))
             parts.append(Text())
+    if catalogue.TOOLS:
+        parts.append(Title(_("And around them")))
+        parts.append(Entries([(tool.name, _(tool.line)) for tool in catalogue.TOOLS], width))
+        parts.append(Text())
     parts.append(Entries([_entry(p) for p in params], 22))
     return Group(*parts)
+
+
+def group(path: str, text: str, lines: Mapping[str, str]) -> RenderableType:
+    """A command of several: what it is, and each of them with what it does."""
+    parts: list[RenderableType] = [Title(_("Usage: ") + f"{path} COMMAND [OPTIONS]"), Text()]
+    for paragraph in text.split("\n\n"):
+        parts += [Words(_(" ".join(paragraph.split()))), Text()]
+    width = max(map(len, lines)) + 2
+    entries = [(name, _(" ".join(line.split()))) for name, line in lines.items()]
+    return Group(*parts, Entries(entries, width))
 
 
 def command(path: str, text: str, params: Sequence[Any], common: Collection[str]) -> RenderableType:
@@ -72,16 +86,6 @@ def command(path: str, text: str, params: Sequence[Any], common: Collection[str]
             parts += [Title(title)] if title else []
             parts += [Entries([_entry(p) for p in group], 28), Text()]
     return Group(*parts[:-1])
-
-
-class Words:
-    """A paragraph, wrapped."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Wrapped(glyphs.fit(self.text, options.ascii_only))
 
 
 def _entry(param: Any) -> tuple[str, str]:

@@ -74,6 +74,16 @@ class Takeaways:
             yield from _hanging(console, options, pointer, sentence, "point")
 
 
+class Words:
+    """A paragraph, wrapped."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Wrapped(glyphs.fit(self.text, options.ascii_only))
+
+
 class Note:
     """A remark in a muted colour."""
 

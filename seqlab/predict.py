@@ -1,0 +1,114 @@
+"""Predict, then reveal: a class that commits itself to a prediction learns from what it sees.
+
+A question has an answer, computed from the result. It is answered by one letter, or by a tally of
+the hands of a class: `a12 b30 c5`.
+
+Crouch et al. 2004, Am. J. Phys. 72, 835; Miller et al. 2013, Phys. Rev. ST PER 9, 020113.
+"""
+
+import re
+import string
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+
+from seqlab import emit
+from seqlab.emit import Look
+from seqlab.figures.bars import Bars
+from seqlab.figures.prose import Note, Takeaways, Title, Verdict, Words
+from seqlab.lab import BadInput, Question
+from seqlab.locale import _, ngettext
+
+_MOST = 10_000  # hands of one class
+
+
+def letters(question: Question) -> str:
+    """a, b, c, ...: what the choices are called."""
+    return string.ascii_lowercase[: len(question.choices)]
+
+
+def votes(text: str, question: Question) -> list[int] | None:
+    """How often each choice was given: `b` is one vote, `a12 b30 c5` a tally; None for nothing.
+
+    Raises BadInput where it is neither.
+    """
+    typed = unicodedata.normalize("NFKC", text).lower()  # Chinese keyboards have wide letters too
+    names = letters(question)
+    if not typed.strip():
+        return None
+    found = re.findall(r"([a-z])\s*[:=]?\s*(\d*)", typed)
+    rest = re.sub(r"([a-z])\s*[:=]?\s*(\d*)", "", typed)
+    counts = {name: 0 for name in names}
+    for name, number in found:
+        if name not in counts or len(number) > 5:
+            break
+        counts[name] += int(number) if number else 1
+    else:
+        whole = sum(counts.values())
+        if found and not rest.strip(" ,;.\t") and 0 < whole <= _MOST:
+            return list(counts.values())
+    expected = _("a letter from a to {last}, or a tally of hands").format(last=names[-1])
+    example = " ".join(f"{name}{n}" for name, n in zip(names[:3], (12, 30, 5)))
+    raise BadInput(repr(text[:40]), expected, example)
+
+
+def asked(question: Question) -> RenderableType:
+    """The question with its choices."""
+    return Group(Title(question.text), *_choices(question), Note(_hint(question)))
+
+
+def ask(question: Question, look: Look) -> list[int] | None:
+    """Ask it on the terminal, again where the answer is none; None where nobody answers."""
+    prompt: RenderableType = asked(question)
+    while True:
+        typed = emit.ask(prompt, look)
+        if typed is None:
+            return None
+        try:
+            return votes(typed, question)
+        except BadInput as problem:
+            prompt = Note(str(problem))
+
+
+def revealed(question: Question, given: Sequence[int] | None) -> RenderableType:
+    """What was predicted against what is true, and the sentence that says why."""
+    right = f"{letters(question)[question.answer]}  {question.choices[question.answer]}"
+    parts: list[RenderableType] = []
+    if given is not None and sum(given) > 1:
+        parts.append(_hands(question, given))
+    parts.append(_verdict(question, given, right))
+    return Group(*parts, Takeaways([question.why]))
+
+
+def _hint(question: Question) -> str:
+    last = letters(question)[-1]
+    return _("a to {last}, or hands such as a12 b30; Enter alone shows the answer").format(
+        last=last
+    )
+
+
+def _choices(question: Question) -> Iterator[RenderableType]:
+    for name, choice in zip(letters(question), question.choices):
+        yield Words(f"  {name}  {choice}")
+
+
+def _hands(question: Question, given: Sequence[int]) -> Bars:
+    """The tally as bars; the right one stands out."""
+    names = [f"{name}  {choice}" for name, choice in zip(letters(question), question.choices)]
+    return Bars(names, list(given), highlight=question.answer)
+
+
+def _verdict(question: Question, given: Sequence[int] | None, right: str) -> RenderableType:
+    if given is None:
+        return Verdict(_("The answer: {right}").format(right=right), True)
+    hands, agree = sum(given), given[question.answer]
+    if hands == 1:
+        told = _("Predicted: {right}") if agree else _("Not so. It is {right}")
+        return Verdict(told.format(right=right), bool(agree))
+    told = ngettext(
+        "{agree} of {hands} hands predicted it: {right}",
+        "{agree} of {hands} hands predicted it: {right}",
+        agree,
+    )
+    return Verdict(told.format(agree=agree, hands=hands, right=right), 2 * agree > hands)
