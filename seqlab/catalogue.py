@@ -61,7 +61,10 @@ def find(name: str) -> Experiment | None:
     return next((e for e in EXPERIMENTS if e.name == name), None)
 
 
-TOOLS: tuple[Tool, ...] = ()
+TOOLS = (
+    Tool("explain", N_("a topic on one screen: the idea, the equation, what to try")),
+    Tool("source", N_("the page of equations, or the experiment, as it runs")),
+)
 
 
 def commands() -> dict[str, str]:

@@ -81,7 +81,8 @@ def command(path: str, text: str, params: Sequence[Any], common: Collection[str]
     for paragraph in text.split("\n\n"):  # the catalogue has them one by one, each in one line
         line = " ".join(paragraph.split())
         parts += [Words(_(line)), Text()]
-    for title, group in (("", arguments), (_("Options"), own), (_("Every experiment"), shared)):
+    rest = _("Every experiment") if "json" in {p.name for p in shared} else _("How it looks")
+    for title, group in (("", arguments), (_("Options"), own), (rest, shared)):
         if group:
             parts += [Title(title)] if title else []
             parts += [Entries([_entry(p) for p in group], 28), Text()]

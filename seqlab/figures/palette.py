@@ -61,8 +61,11 @@ _WORDS = {  # name of a style: (dark, light, 16 colours)
 
 
 def theme(ground: Literal["dark", "light"] = "dark") -> Theme:
-    """The Rich theme that tells figures which ground they are drawn on."""
-    return Theme({"seqlab.ground": f"on {_GROUND[ground]}"}, inherit=True)
+    """The Rich theme that tells figures which ground they are drawn on, and colours Markdown."""
+    point = _WORDS["point"][ground == "light"]
+    words = {"markdown.code": point, "markdown.code_block": point, "markdown.link": "none"}
+    words |= {"markdown.h1": "bold", "markdown.h2": "bold", "markdown.block_quote": "italic"}
+    return Theme({"seqlab.ground": f"on {_GROUND[ground]}", **words}, inherit=True)
 
 
 def ground(console: Console) -> Literal["dark", "light"]:

@@ -1,0 +1,67 @@
+"""What can be looked up: every experiment and every page of the book, by name or another word.
+
+A topic has a text in each language, `en/NAME.md` and `zh/NAME.md`, and the source that it is about.
+"""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+import seqlab
+from seqlab import catalogue
+from seqlab.lab import BadInput
+from seqlab.locale import _, spoken
+
+HERE = Path(__file__).parent
+_PACKAGE = Path(seqlab.__file__).parent
+
+# Words that a reader may look for instead
+ALIASES = {
+    "bptt": "vanish", "gradient": "vanish", "clipping": "vanish", "memory": "recall",
+    "copying": "recall", "induction": "induct", "heads": "induct", "soft": "glimpse",
+    "self-attention": "attention", "multi-head": "attention", "qkv": "attention",
+    "luong": "seq2seq", "bahdanau": "seq2seq", "translation": "seq2seq", "alignment": "align",
+    "position-encoding": "positions", "rope": "positions", "sinusoidal": "positions",
+    "alibi": "positions", "block": "transformer", "encoder": "transformer", "gpt2": "gpt",
+    "gpt-2": "gpt", "patches": "patchify", "patch": "patchify", "cnn": "conv",
+    "convolution": "conv", "receptive-field": "reach", "shift": "windows", "w-msa": "windows",
+    "mlp-mixer": "mixer", "token-mixing": "mix", "inductive-bias": "bias", "digits": "classify",
+    "reinforce": "hard", "gumbel": "hard", "complexity": "cost", "flops": "cost", "bigru": "gru",
+}  # fmt: skip
+
+
+def pages() -> list[str]:
+    """The pages of the book."""
+    return sorted(p.stem for p in (_PACKAGE / "book").glob("*.py") if p.stem != "__init__")
+
+
+def names() -> list[str]:
+    """All topics: the experiments in the order of the course, then the pages."""
+    return [*(e.name for e in catalogue.EXPERIMENTS), *pages()]
+
+
+def find(word: str) -> str:
+    """The topic that `word` names.
+
+    Raises:
+        BadInput: there is none.
+    """
+    name = word.strip().lower().removeprefix("seqlab ").replace(" ", "-").replace("_", "-")
+    every = names()
+    if name in every:
+        return name
+    if name in ALIASES and ALIASES[name] in every:
+        return ALIASES[name]
+    close = get_close_matches(name, [*every, *ALIASES], n=1)
+    wrong = _("no topic {name}").format(name=repr(word[:40]))
+    raise BadInput(wrong, _("one of {names}").format(names=", ".join(every)), *close)
+
+
+def text(topic: str) -> str:
+    """What there is to say of it, Markdown in the language that is spoken."""
+    return (HERE / spoken() / f"{topic}.md").read_text(encoding="utf-8")
+
+
+def source(topic: str) -> Path:
+    """The file that it is about: an experiment, or a page of the book."""
+    room = "lab" if catalogue.find(topic) else "book"
+    return _PACKAGE / room / f"{topic}.py"
