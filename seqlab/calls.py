@@ -239,13 +239,13 @@ def parse(words: Sequence[str]) -> Call:
     experiment = catalogue.find(name)
     if experiment is None:
         raise unknown(name, [e.name for e in catalogue.EXPERIMENTS])
-    call = command(experiment).main(
-        list(words[1:]), prog_name=f"seqlab {name}", standalone_mode=False
-    )
-    if not isinstance(call, Call):  # --help, which Typer has printed
+    if set(words) & set(HELP_NAMES):
         from seqlab.lab import BadInput
 
         raise BadInput(shlex.join(words), _("an experiment to run"), f"seqlab {name}")
+    built = command(experiment)
+    call = built.main(list(words[1:]), prog_name=f"seqlab {name}", standalone_mode=False)
+    assert isinstance(call, Call)
     return call
 
 
@@ -255,12 +255,15 @@ def unknown(name: str, names: Sequence[str], path: str = "seqlab") -> "BadInput"
 
     close = get_close_matches(name, names, n=1)
     hint = f"{path} {close[0]}" if close else path
-    wrong = _("no experiment {name}").format(name=repr(name))
+    wrong = _("no command {name}").format(name=repr(name))
     return BadInput(wrong, _("one of {names}").format(names=", ".join(names)), f"'{hint}'")
 
 
 class Group(TyperGroup):
     """A command of several, such as `lecture play`, with help of our own."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        return super().parse_args(ctx, args or ["--help"])
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         from seqlab import emit, helping
@@ -346,12 +349,12 @@ def _number(value: float) -> str:
 # What to say of bad input
 
 
-def explained(problem: Any, help_command: str) -> str:
-    """Of bad input: what was wrong, what was expected, what to try, in one line."""
+def explained(problem: Any, help_command: str) -> "BadInput":
+    """Of whatever refuses a command line: what was wrong, what was expected, what to try."""
     from seqlab.lab import BadInput
 
-    if isinstance(problem, BadInput) and problem.hint:
-        return str(problem)
+    if isinstance(problem, BadInput):
+        return BadInput(problem.wrong, problem.expected, problem.hint or f"'{help_command}'")
     param = getattr(problem, "param", None)
     details: list[Any] = getattr(problem.__cause__, "errors", list)()
     if param is not None and details:
@@ -363,7 +366,7 @@ def explained(problem: Any, help_command: str) -> str:
             example = limits.get("ge", limits.get("le"))
         try_ = f"'{help_command}'" if is_argument or example is None else f"{name} {example}"
         wrong = f"{name} {details[0]['input']}"
-        return str(BadInput(wrong, _expected(details[0], param), try_))
+        return BadInput(wrong, _expected(details[0], param), try_)
     text = (getattr(problem, "message", "") or str(problem)).rstrip(".")
     text = text[:1].lower() + text[1:]
     context = getattr(problem, "ctx", None)
@@ -373,7 +376,7 @@ def explained(problem: Any, help_command: str) -> str:
         if text.startswith(before) and text.endswith(after):
             text = _(sentence).format(what=text[len(before) : len(text) - len(after)])
             break
-    return _("{problem}; try '{command}'").format(problem=text, command=help_command)
+    return BadInput(text, "", f"'{help_command}'")
 
 
 def _expected(detail: Mapping[str, Any], param: Any) -> str:

@@ -62,6 +62,7 @@ def find(name: str) -> Experiment | None:
 
 
 TOOLS = (
+    Tool("lecture", N_("a lecture of such commands: play it, check it, record it")),
     Tool("explain", N_("a topic on one screen: the idea, the equation, what to try")),
     Tool("source", N_("the page of equations, or the experiment, as it runs")),
 )

@@ -163,7 +163,7 @@ def _guarded(arguments: list[str]) -> int:
 
         if isinstance(problem, (BadInput, ClickException)):
             named = [a for a in arguments[:1] if catalogue.find(a) or catalogue.find_tool(a)]
-            emit.error(calls.explained(problem, " ".join(["seqlab", *named, "--help"])))
+            emit.error(str(calls.explained(problem, " ".join(["seqlab", *named, "--help"]))))
             return 2
         emit.error(_failure(problem))
         return 1

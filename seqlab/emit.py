@@ -34,6 +34,7 @@ Colour = Literal["auto", "truecolor", "256", "16", "none"]
 Ground = Literal["dark", "light"]
 
 NARROWEST, WIDEST = 40, 300
+CLEAR = "\x1b[H\x1b[2J"  # what empties a terminal's screen
 SUFFIXES = (".svg", ".html", ".txt", ".json")
 
 
@@ -254,25 +255,24 @@ def _escape(character: str) -> str:
 def check_exports(paths: Sequence[Path]) -> None:
     """Refuse, before anything is computed, files that could not be written afterwards."""
     for path in paths:
-        wrong = f"--export {path}"
-        folder = path.parent
-        if path.suffix.lower() not in SUFFIXES:
-            endings = ", ".join(SUFFIXES)
-            raise BadInput(
-                wrong,
-                _("a name that ends in {endings}").format(endings=endings),
-                f"{path.stem}.svg",
-            )
-        if path.is_dir():
-            raise BadInput(wrong, _("a file; this is a folder"), str(path / "out.svg"))
-        if path.exists() and not path.is_file():
-            raise BadInput(wrong, _("a regular file"), f"new-{path.name}")
-        if not folder.is_dir():
-            raise BadInput(
-                wrong, _("an existing folder {folder}").format(folder=folder), f"mkdir -p {folder}"
-            )
-        if not os.access(folder, os.W_OK):
-            raise BadInput(wrong, _("a folder that can be written to"), f"/tmp/{path.name}")
+        check_file(path, SUFFIXES, f"--export {path}")
+
+
+def check_file(path: Path, endings: Sequence[str], wrong: str = "") -> None:
+    """Refuse a file that could not be written, or whose name does not end in one of `endings`."""
+    wrong, folder = wrong or str(path), path.parent
+    if path.suffix.lower() not in endings:
+        expected = _("a name that ends in {endings}").format(endings=", ".join(endings))
+        raise BadInput(wrong, expected, f"{path.stem}{endings[0]}")
+    if path.is_dir():
+        raise BadInput(wrong, _("a file; this is a folder"), str(path / f"out{endings[0]}"))
+    if path.exists() and not path.is_file():
+        raise BadInput(wrong, _("a regular file"), f"new-{path.name}")
+    if not folder.is_dir():
+        expected = _("an existing folder {folder}").format(folder=folder)
+        raise BadInput(wrong, expected, f"mkdir -p {folder}")
+    if not os.access(folder, os.W_OK):
+        raise BadInput(wrong, _("a folder that can be written to"), f"/tmp/{path.name}")
 
 
 def export(report: Report, look: Look, paths: Sequence[Path]) -> None:
@@ -286,14 +286,15 @@ def export(report: Report, look: Look, paths: Sequence[Path]) -> None:
         if suffix == ".json":
             text = report.document() + "\n"
         else:
-            text = _drawn(report, look, suffix)
+            text = drawn(report.page(), look, suffix, report.command)
         try:
             write_whole(path, text)
         except OSError as problem:  # it names the temporary file, which nobody asked for
             raise OSError(problem.errno, problem.strerror, str(path)) from problem
 
 
-def _drawn(report: Report, look: Look, suffix: str) -> str:
+def drawn(page: RenderableType, look: Look, suffix: str, title: str) -> str:
+    """A page as the content of a .txt, .html or .svg file."""
     plain_text = suffix == ".txt" or look.color == "none"
     system: Any = {"16": "standard", "256": "256"}.get(look.color, "truecolor")
     console = Screen(
@@ -306,7 +307,7 @@ def _drawn(report: Report, look: Look, suffix: str) -> str:
         theme=palette.theme(look.theme),
         width=screen(sys.stdout, look).width,
     )
-    display(report.page(), console)
+    display(page, console)
     if suffix == ".txt":
         lines = console.export_text(styles=False).splitlines()
         return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -314,7 +315,7 @@ def _drawn(report: Report, look: Look, suffix: str) -> str:
     if suffix == ".html":
         return console.export_html(theme=theme, code_format=_HTML, inline_styles=True)
     return console.export_svg(
-        title=glyphs.clean(report.command), theme=theme, code_format=_SVG, unique_id="seqlab"
+        title=glyphs.clean(title), theme=theme, code_format=_SVG, unique_id="seqlab"
     )
 
 
@@ -567,6 +568,36 @@ def ask(prompt: RenderableType, look: Look) -> str | None:
     put_figure(prompt, look)
     line = sys.stdin.readline()
     return line.rstrip("\n") if line else None
+
+
+def width(look: Look) -> int:
+    """The columns of standard output."""
+    return screen(sys.stdout, look).width
+
+
+def ansi(renderable: RenderableType, columns: int, look: Look | None = None) -> str:
+    """What a terminal of so many columns gets to show a renderable in all its colours."""
+    look = look or Look()
+    system: Any = {"16": "standard", "256": "256", "none": None}.get(look.color, "truecolor")
+    console = Screen(
+        seven_bit=look.ascii,
+        file=io.StringIO(),
+        color_system=system,
+        no_color=system is None,
+        force_terminal=True,
+        theme=palette.theme(look.theme),
+        width=columns,
+        _environ={},
+    )
+    display(renderable, console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def clear(look: Look) -> None:
+    """Empty the screen, where standard output is one."""
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        sys.stdout.write(CLEAR)
+        sys.stdout.flush()
 
 
 def put_figure(renderable: RenderableType, look: Look) -> None:

@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from seqlab import emit
 from seqlab.emit import Look
 from seqlab.figures.bars import Bars
-from seqlab.figures.prose import Note, Takeaways, Title, Verdict, Words
+from seqlab.figures.prose import Note, Takeaways, Verdict, Words
 from seqlab.lab import BadInput, Question
 from seqlab.locale import _, ngettext
 
@@ -55,7 +55,7 @@ def votes(text: str, question: Question) -> list[int] | None:
 
 def asked(question: Question) -> RenderableType:
     """The question with its choices."""
-    return Group(Title(question.text), *_choices(question), Note(_hint(question)))
+    return Group(Words(question.text, "title"), *_choices(question), Note(_hint(question)))
 
 
 def ask(question: Question, look: Look) -> list[int] | None:

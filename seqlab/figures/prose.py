@@ -77,11 +77,12 @@ class Takeaways:
 class Words:
     """A paragraph, wrapped."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, style: str = "") -> None:
+        self.text, self.style = text, style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Wrapped(glyphs.fit(self.text, options.ascii_only))
+        style = palette.style(console, self.style) if self.style else ""
+        yield Wrapped(glyphs.fit(self.text, options.ascii_only), style)
 
 
 class Note:

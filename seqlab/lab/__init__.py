@@ -63,15 +63,19 @@ class Watch(Protocol):
 
 
 class BadInput(ValueError):
-    """What a user asked for cannot be had: what was wrong, what was expected, what to try."""
+    """What a user asked for cannot be had: what was wrong, what was expected, what to try.
+
+    Where nothing in particular was expected, `expected` is empty.
+    """
 
     def __init__(self, wrong: str, expected: str, hint: str = "") -> None:
         self.wrong, self.expected, self.hint = wrong, expected, hint
-        pattern = (
-            _("{wrong}: expected {expected}; try {hint}")
-            if hint
-            else _("{wrong}: expected {expected}")
-        )
+        if hint:
+            pattern = _("{wrong}: expected {expected}; try {hint}")
+        else:
+            pattern = _("{wrong}: expected {expected}")
+        if not expected:
+            pattern = _("{wrong}; try {hint}")
         super().__init__(pattern.format(wrong=wrong, expected=expected, hint=hint))
 
     def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str]]:

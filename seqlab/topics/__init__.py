@@ -3,8 +3,10 @@
 A topic has a text in each language, `en/NAME.md` and `zh/NAME.md`, and the source that it is about.
 """
 
+import ast
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
 
 import seqlab
 from seqlab import catalogue
@@ -61,7 +63,45 @@ def text(topic: str) -> str:
     return (HERE / spoken() / f"{topic}.md").read_text(encoding="utf-8")
 
 
-def source(topic: str) -> Path:
-    """The file that it is about: an experiment, or a page of the book."""
-    room = "lab" if catalogue.find(topic) else "book"
-    return _PACKAGE / room / f"{topic}.py"
+class Source(NamedTuple):
+    """A file, or a part of it."""
+
+    place: str  # seqlab/book/lstm.py, seqlab/book/lstm.py:69
+    code: str
+
+
+def source(topic: str) -> Source:
+    """The file that a topic is about; of `topic.name` that function, class or constant.
+
+    Raises:
+        BadInput: there is no such topic, or no such name in it.
+    """
+    word, _dot, inner = topic.partition(".")
+    name = find(word)
+    room = "lab" if catalogue.find(name) else "book"
+    code = (_PACKAGE / room / f"{name}.py").read_text(encoding="utf-8")
+    place = f"seqlab/{room}/{name}.py"
+    if not inner:
+        return Source(place, code)
+    parts = _parts(code)
+    if inner not in parts:
+        public = [n for n in parts if not n.startswith("_")]
+        known = _("one of {names}").format(names=", ".join(public))
+        close = get_close_matches(inner, public, n=1) or public
+        raise BadInput(topic[:80], known, f"{name}.{close[0]}")
+    first, last = parts[inner]
+    lines = code.splitlines()[first - 1 : last]
+    return Source(f"{place}:{first}", "\n".join(lines) + "\n")
+
+
+def _parts(code: str) -> dict[str, tuple[int, int]]:
+    """The names that a file defines, each with its first and its last line."""
+    parts: dict[str, tuple[int, int]] = {}
+    for node in ast.parse(code).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        named = getattr(node, "name", None)
+        defined = [named] if named else [t.id for t in targets if isinstance(t, ast.Name)]
+        decorators = getattr(node, "decorator_list", [])
+        first = min([node.lineno, *(d.lineno for d in decorators)])
+        parts |= {name: (first, node.end_lineno or first) for name in defined}
+    return parts

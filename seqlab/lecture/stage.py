@@ -1,0 +1,103 @@
+"""What a class sees of a lecture: for every step its screens. Nothing here waits for anybody."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from seqlab import emit, predict, topics
+from seqlab.emit import Film, Look, Report
+from seqlab.figures.listing import Listing
+from seqlab.figures.markdown import Page
+from seqlab.figures.prose import Note, Title, Verdict
+from seqlab.lab import Question
+from seqlab.lecture import checker
+from seqlab.lecture.script import Script, Step
+from seqlab.locale import _
+
+
+class Stage:
+    """The steps of a lecture as screens; what was run is kept until it is run again."""
+
+    def __init__(self, script: Script, look: Look) -> None:
+        self.script, self.look = script, look
+        self.films: dict[int, Film] = {}
+        self._reports: dict[int, Report] = {}
+        self._failures: dict[int, str] = {}
+
+    def run(self, index: int, hidden: bool = False) -> None:
+        """Run a step that is a command, unless it was; one that fails leaves its reason.
+
+        Hidden, the views of a training go into a film, which can be shown after the answer.
+        """
+        call = self.script.steps[index].call
+        if call is None or index in self._reports or index in self._failures:
+            return
+        film = Film() if hidden else None
+        try:
+            with emit.progress(look=self.look, film=film) as watch:
+                result = call.result(watch)
+            self._reports[index] = call.report(result)
+            if film is not None:
+                self.films[index] = film
+        except Exception as problem:  # a lecture goes on, whatever it is
+            self._failures[index] = str(problem) or type(problem).__name__
+
+    def failure(self, index: int) -> str:
+        """Why a step failed that was run; empty where it did not."""
+        return self._failures.get(index, "")
+
+    def forget(self, index: int) -> None:
+        """Let the next :meth:`run` run it again."""
+        self._reports.pop(index, None)
+        self._failures.pop(index, None)
+
+    def question(self, index: int) -> Question | None:
+        """What the class is asked at this step; of a run that was made, about its result."""
+        step = self.script.steps[index]
+        if step.kind == "ask":
+            return Question(step.text, step.choices, step.answer, step.why)
+        report = self._reports.get(index)
+        if step.call is None or report is None or not step.predict:
+            return None
+        return step.call.question(report.result)
+
+    def asked(self, index: int, question: Question) -> RenderableType:
+        """The screen of a question."""
+        return self._framed(index, predict.asked(question))
+
+    def shown(
+        self, index: int, question: Question | None = None, votes: Sequence[int] | None = None
+    ) -> list[RenderableType]:
+        """The screens of a step; the last one answers its question, if it had one."""
+        step = self.script.steps[index]
+        screens = [] if step.kind == "ask" else [self._framed(index, self._content(step, index))]
+        if question is not None:
+            answer = predict.asked(question), predict.revealed(question, votes)
+            screens.append(self._framed(index, *answer))
+        return screens
+
+    def _content(self, step: Step, index: int) -> RenderableType:
+        if step.kind == "say":
+            return Page(step.text)
+        if step.kind == "source":
+            found = topics.source(step.text)
+            return Listing(found.place, found.code)
+        if index in self._reports:
+            return self._reports[index].page()
+        return self._instead(step, self.failure(index))
+
+    def _instead(self, step: Step, reason: str) -> RenderableType:
+        """What a step that failed falls back to: the recording of when it was checked."""
+        failed = Verdict(_("This run failed: {reason}").format(reason=reason), False)
+        width = emit.width(self.look)
+        kept = checker.recording(step, width)
+        if kept is None:
+            return Group(failed, Note(_("There is no recording of it: 'seqlab lecture check'.")))
+        told = _("A RECORDING, made by 'seqlab lecture check' with seqlab {version}:")
+        return Group(failed, Title(told.format(version=kept.version)), Text.from_ansi(kept.screen))
+
+    def _framed(self, index: int, *parts: RenderableType) -> RenderableType:
+        """A screen, and below it where in the lecture it stands."""
+        place = f"{self.script.title} · {index + 1}/{len(self.script.steps)}"
+        return Group(*parts, Note(place))
