@@ -64,6 +64,7 @@ def find(name: str) -> Experiment | None:
 TOOLS = (
     Tool("lecture", N_("a lecture of such commands: play it, check it, record it")),
     Tool("explain", N_("a topic on one screen: the idea, the equation, what to try")),
+    Tool("quiz", N_("questions on the course, answered by running it")),
     Tool("source", N_("the page of equations, or the experiment, as it runs")),
 )
 

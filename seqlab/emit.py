@@ -80,23 +80,29 @@ class Report:
 
     def document(self) -> str:
         """The JSON document, strict: numbers that JSON does not know become null."""
-        content = {
-            "experiment": self.experiment,
-            "version": __version__,
-            "command": self.command,
-            "seed": self.seed,
-            "options": self.options,
-            "result": self.result,
-            "takeaways": self.takeaways,
-            "checks": [{**check._asdict(), "passed": check.passed} for check in self.checks],
-        }
-        text = json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-        # JSON escapes ESC and its like, but not what a terminal also obeys: C1 and direction marks.
-        return re.sub(
-            "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]",
-            lambda found: f"\\u{ord(found[0]):04x}",
-            text,
+        return _strict(
+            {
+                "experiment": self.experiment,
+                "version": __version__,
+                "command": self.command,
+                "seed": self.seed,
+                "options": self.options,
+                "result": self.result,
+                "takeaways": self.takeaways,
+                "checks": [{**check._asdict(), "passed": check.passed} for check in self.checks],
+            }
         )
+
+
+def _strict(content: Any) -> str:
+    """A JSON document of all that :func:`plain` knows."""
+    text = json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+    # JSON escapes ESC and its like, but not what a terminal also obeys: C1 and direction marks.
+    return re.sub(
+        "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]",
+        lambda found: f"\\u{ord(found[0]):04x}",
+        text,
+    )
 
 
 def _abridged(command: str) -> str:
@@ -236,13 +242,21 @@ def say(report: Report, look: Look, as_json: bool, stream: TextIO | None = None)
     """Write the report to standard output: the screen, or exactly one JSON document."""
     stream = stream or sys.stdout
     if as_json:
-        document = report.document()
-        if not is_unicode(stream) or look.ascii:
-            document = re.sub("[^\x00-\x7f]", lambda found: _escape(found[0]), document)
-        stream.write(document + "\n")
+        _put_document(report.document(), look, stream)
     else:
         display(report.page(), screen(stream, look))
     stream.flush()
+
+
+def put_json(content: Any, look: Look) -> None:
+    """What is no report as one JSON document, to standard output."""
+    _put_document(_strict(content), look, sys.stdout)
+
+
+def _put_document(document: str, look: Look, stream: TextIO) -> None:
+    if not is_unicode(stream) or look.ascii:
+        document = re.sub("[^\x00-\x7f]", lambda found: _escape(found[0]), document)
+    stream.write(document + "\n")
 
 
 def _escape(character: str) -> str:

@@ -53,9 +53,10 @@ def votes(text: str, question: Question) -> list[int] | None:
     raise BadInput(repr(text[:40]), expected, example)
 
 
-def asked(question: Question) -> RenderableType:
-    """The question with its choices."""
-    return Group(Words(question.text, "title"), *_choices(question), Note(_hint(question)))
+def asked(question: Question, hint: bool = True) -> RenderableType:
+    """The question with its choices, and how it may be answered."""
+    parts = [Words(question.text, "title"), *_choices(question)]
+    return Group(*parts, *([Note(_hint(question))] if hint else []))
 
 
 def ask(question: Question, look: Look) -> list[int] | None:

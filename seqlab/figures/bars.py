@@ -100,8 +100,11 @@ class Bars:
     def _texts(self, plain: bool) -> tuple[list[str], list[str]]:
         """The labels and the numbers with their units, fitted."""
         units = f" {self.units}" if self.units else ""
+        whole = all(v.is_integer() and abs(v) < 1e6 for v in self.values.tolist())  # counts
         numbers = [
-            glyphs.number(v) + (units if math.isfinite(v) else "") for v in self.values.tolist()
+            (glyphs.count(int(v)) if whole else glyphs.number(v))
+            + (units if math.isfinite(v) else "")
+            for v in self.values.tolist()
         ]
         return [glyphs.fit(t, plain) for t in self.labels], [glyphs.fit(t, plain) for t in numbers]
 

@@ -73,7 +73,7 @@ class Stage:
         step = self.script.steps[index]
         screens = [] if step.kind == "ask" else [self._framed(index, self._content(step, index))]
         if question is not None:
-            answer = predict.asked(question), predict.revealed(question, votes)
+            answer = predict.asked(question, hint=False), predict.revealed(question, votes)
             screens.append(self._framed(index, *answer))
         return screens
 

@@ -1,0 +1,88 @@
+"""Questions on the course whose answers are computed by running the experiments, not looked up.
+
+The options are drawn at random: the same --seed asks the same questions. With --topic every other
+question is about it, and those between are about what came before it in the course.
+"""
+
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from seqlab import emit, predict, quizzes
+from seqlab.emit import Look
+from seqlab.figures.prose import Note, Verdict
+from seqlab.locale import N_, _
+from seqlab.quizzes import Asked
+
+
+def run(
+    *,
+    topic: Annotated[
+        str | None, typer.Option("--topic", help=N_("An experiment; by default all of them."))
+    ] = None,
+    number: Annotated[
+        int, typer.Option("--number", min=1, max=quizzes.MOST, help=N_("How many questions."))
+    ] = 5,
+    trained: Annotated[
+        bool, typer.Option("--trained", help=N_("Also what trains networks: seconds a question."))
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help=N_("Of the questions; else new ones."))
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help=N_("One JSON document, nothing else."))
+    ] = False,
+    look: Look,
+) -> None:
+    """Ask on a terminal, tell the score; elsewhere print the questions, and then the answers.
+
+    Raises:
+        BadInput: there are no questions about the topic.
+    """
+    chosen = int(np.random.default_rng().integers(10**6)) if seed is None else seed
+    asks = emit.converses() and not json
+    asked: list[tuple[Asked, int | None]] = []
+    with emit.progress(look=look) as watch:
+        questions = quizzes.quiz(np.random.default_rng(chosen), number, topic, trained, watch)
+        if not asks:
+            asked = [(each, None) for each in questions]
+    if asks:
+        for i, each in enumerate(questions, 1):
+            emit.put_figure(Note(_("question {i} of {n}").format(i=i, n=number)), look)
+            votes = predict.ask(each.question, look)
+            given = None if votes is None else int(np.argmax(votes))
+            asked.append((each, given))
+            emit.put_figure(predict.revealed(each.question, votes), look)
+            emit.put_figure(Note(each.command), look)
+    if json:
+        emit.put_json(_document(chosen, asked), look)
+    elif asks:
+        right = sum(given == each.question.answer for each, given in asked)
+        told = _("{right} of {n} right").format(right=right, n=len(asked))
+        emit.put_figure(Verdict(told, 2 * right > len(asked)), look)
+    else:
+        _hand_out(asked, look)
+
+
+def _hand_out(asked: list[tuple[Asked, int | None]], look: Look) -> None:
+    """The questions, and on the last lines the answers."""
+    for i, (each, _given) in enumerate(asked, 1):
+        emit.put_figure(Note(_("question {i} of {n}").format(i=i, n=len(asked))), look)
+        emit.put_figure(predict.asked(each.question, hint=False), look)
+    for i, (each, _given) in enumerate(asked, 1):
+        letter = predict.letters(each.question)[each.question.answer]
+        emit.put_figure(Note(f"{i} {letter}  {each.question.why}  {each.command}"), look)
+
+
+def _document(seed: int, asked: list[tuple[Asked, int | None]]) -> dict[str, Any]:
+    given = [g for _each, g in asked]
+    right = [g == each.question.answer for each, g in asked]
+    return {
+        "seed": seed,
+        "questions": [
+            {"experiment": e.experiment, "command": e.command, **e.question._asdict(), "given": g}
+            for e, g in asked
+        ],
+        "score": None if None in given else sum(right),
+    }
