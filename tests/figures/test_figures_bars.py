@@ -30,7 +30,7 @@ def test_labels_left_numbers_and_units_right(draw):
 
 
 def test_negative_values_lie_left_of_the_zero_line(draw):
-    lines = draw(Bars(["a", "b", "c"], [-2, 1, 0]), width=60)
+    lines = draw(Bars(["a", "b", "c"], [-2.5, 1.25, 0]), width=60)
     zero = lines[0].index("│")
     assert [line.index("│") for line in lines] == [zero] * 3
     bars = [line[2:-6] for line in lines]
@@ -96,3 +96,8 @@ def test_wrong_lengths_are_refused():
 
 def test_nothing_is_said_to_be_nothing(draw):
     assert draw(Bars([], []))[0].strip() == "(no bars to draw)"
+
+
+def test_counts_are_written_as_counts(draw):
+    assert [line.split()[-1] for line in draw(Bars(["a", "b"], [12, 3]), width=40)] == ["12", "3"]
+    assert [line.split()[-1] for line in draw(Bars(["a", "b"], [12, 3.5]), width=40)] == ["12", "3.5"]

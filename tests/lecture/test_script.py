@@ -1,0 +1,138 @@
+"""The format of a lecture: what is understood, and in which line what is wrong."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.lab import BadInput
+from seqlab.lecture import script
+from seqlab.lecture.script import BREATH
+
+GOOD = '''title = "T"
+about = "A."
+minutes = 5
+
+[[step]]
+note = "before"
+
+[[step]]
+say = """
+# Words
+
+[[step]] is not a step here
+"""
+note = "while"
+
+[[step]]
+run = "seqlab vanish --steps 5"
+predict = false
+seconds = 40
+
+[[step]]
+ask = "Why?"
+choices = ["so", "not so"]
+answer = "B"
+why = "Because."
+
+[[step]]
+source = "rnn.step"
+'''
+
+
+def load(folder: Path, text: str) -> script.Script:
+    file = folder / "own.toml"
+    file.write_text(text, encoding="utf-8")
+    return script.load(str(file))
+
+
+def test_all_kinds_of_steps(tmp_path: Path) -> None:
+    found = load(tmp_path, GOOD)
+    assert (found.name, found.title, found.about, found.minutes) == ("own", "T", "A.", 5)
+    say, run, ask, source = found.steps
+    assert [s.kind for s in found.steps] == ["say", "run", "ask", "source"]
+    assert say.note == "before\n\nwhile" and "[[step]] is not" in say.text
+    assert run.call is not None and run.call.command == "seqlab vanish --steps 5"
+    assert not run.predict and run.seconds == 40 and say.seconds == BREATH
+    assert ask.choices == ("so", "not so") and ask.answer == 1 and ask.why == "Because."
+    assert [s.line for s in found.steps] == [8, 16, 21, 27]
+
+
+def replaced(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        (replaced('about = "A."', 'abuot = "A."'), 2, "abuot"),
+        (replaced("minutes = 5", 'minutes = "5"'), 3, "minutes"),
+        (replaced('title = "T"', 'title = ""'), 1, "title"),
+        (replaced("predict = false", "predcit = false"), 18, "predcit"),
+        (replaced("predict = false", 'predict = "no"'), 18, "predict: expected true / false"),
+        (replaced("seconds = 40", "seconds = 4.5"), 19, "seconds: expected a whole number"),
+        (replaced("vanish --steps 5", "vanish --steps five"), 17, "--steps five"),
+        (replaced("vanish --steps 5", "vanihs --steps 5"), 17, "seqlab vanish"),
+        (replaced("vanish --steps 5", "vanish 'five"), 17, "no closing quotation"),
+        (replaced("vanish --steps 5", "vanish --help"), 17, "vanish --help"),
+        (replaced("vanish --steps 5", "vanish --json"), 17, "own options"),
+        (replaced("vanish --steps 5", "vanish --export a.svg"), 17, "own options"),
+        (replaced("vanish --steps 5", "vanish --ascii"), 17, "own options"),
+        (replaced("seqlab vanish --steps 5", "unroll -"), 17, "own options"),
+        (replaced("seqlab vanish --steps 5", "rm -rf /"), 17, "no command 'rm'"),
+        (replaced("seqlab vanish --steps 5", "lecture list"), 17, "no command 'lecture'"),
+        (replaced("seqlab vanish --steps 5", " "), 17, "run: expected a text"),
+        (replaced('answer = "B"', 'answer = "c"'), 24, "a letter from a to b"),
+        (replaced('answer = "B"\n', ""), 22, "a letter from a to b"),
+        (replaced('["so", "not so"]', '["so"]'), 23, "two of them"),
+        (replaced('["so", "not so"]', '"so"'), 23, "choices: expected a list"),
+        (replaced('source = "rnn.step"', 'source = "rnn.stepp"'), 28, "rnn.step"),
+        (replaced('source = "rnn.step"', 'source = "rnnn"'), 28, "rnn"),
+        (replaced('source = "rnn.step"', 'sauce = "rnn"'), 27, "say, run, ask, source"),
+        (replaced('source = "rnn.step"', 'source = "rnn"\nsay = "x"'), 27, "say, source"),
+        (replaced('source = "rnn.step"', "source = 3"), 28, "source: expected a text"),
+        (replaced('source = "rnn.step"', "source = "), 28, "a file of TOML"),
+        (replaced('source = "rnn.step"', 'source = "rnn'), 28, "a file of TOML"),
+        ('title = "T"\n', 1, "at least one step"),
+        ('title = "T"\n[[step]]\nnote = "only"\n', 1, "something"),
+        ('title = "T"\nstep = 3\n', 2, "step"),
+        ('title = "T"\nstep = [3]\n', 2, "a table under [[step]]"),
+        ("", 1, "title"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(
+    tmp_path: Path, text: str, line: int, told: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        load(tmp_path, text)
+    message = str(caught.value)
+    assert message.startswith(f"own.toml, line {line}: ") and told in message, message
+    assert "\n" not in message
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_lecture_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    file = tmp_path_factory.mktemp("any") / "own.toml"
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(BadInput):
+        script.load(str(file))
+
+
+def test_a_file_that_is_none(seqlab, tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name in ("nothing", str(tmp_path / "no.toml"), str(tmp_path), str(tmp_path / "binary.toml")):
+        outcome = seqlab("lecture", "show", name)
+        assert outcome.status == 2 and outcome.errors.count("\n") == 1, name
+        assert outcome.errors.startswith("error: ") and "expected" in outcome.errors
+
+
+def test_the_template_is_a_lecture(seqlab, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    assert seqlab("lecture", "new", str(file)).status == 0
+    assert [step.kind for step in script.load(str(file)).steps] == ["say", "run", "ask", "source"]
+    again = seqlab("lecture", "new", str(file))
+    assert again.status == 2 and "does not exist yet" in again.errors
+    assert seqlab("lecture", "new", str(tmp_path / "mine.txt")).status == 2
+    assert seqlab("lecture", "new", str(tmp_path / "no" / "mine.toml")).status == 2
