@@ -6,8 +6,8 @@
 A translator edits the .po file, for example with Poedit, and runs this script.
 """
 
-import ast
 import importlib
+import inspect
 import io
 import re
 import sys
@@ -55,11 +55,12 @@ def collected() -> Catalog:
         ROOT, method_map=[("**.py", "python")], keywords=KEYWORDS
     ):
         found.add(message, locations=[(f"seqlab/{name}", line)])
-    for experiment in catalogue.EXPERIMENTS:
-        source = Path(importlib.import_module(experiment.module).__file__ or "")
-        docstring = ast.get_docstring(ast.parse(source.read_text())) or ""
-        for paragraph in docstring.split("\n\n"):
-            found.add(" ".join(paragraph.split()), locations=[(f"seqlab/lab/{source.name}", 1)])
+    for command in (*catalogue.EXPERIMENTS, *catalogue.TOOLS):
+        module = importlib.import_module(command.module)
+        place = f"{command.module.replace('.', '/')}.py"
+        for described in (module, *getattr(module, "COMMANDS", {}).values()):
+            for paragraph in (inspect.getdoc(described) or "").split("\n\n"):
+                found.add(" ".join(paragraph.split()), locations=[(place, 1)])
     return found
 
 

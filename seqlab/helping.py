@@ -64,9 +64,11 @@ def group(path: str, text: str, lines: Mapping[str, str]) -> RenderableType:
     """A command of several: what it is, and each of them with what it does."""
     parts: list[RenderableType] = [Title(_("Usage: ") + f"{path} COMMAND [OPTIONS]"), Text()]
     for paragraph in text.split("\n\n"):
-        parts += [Words(_(" ".join(paragraph.split()))), Text()]
+        line = " ".join(paragraph.split())
+        parts += [Words(_(line)), Text()]
     width = max(map(len, lines)) + 2
-    entries = [(name, _(" ".join(line.split()))) for name, line in lines.items()]
+    joined = {name: " ".join(line.split()) for name, line in lines.items()}
+    entries = [(name, _(line)) for name, line in joined.items()]
     return Group(*parts, Entries(entries, width))
 
 

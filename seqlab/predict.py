@@ -18,7 +18,7 @@ from seqlab.emit import Look
 from seqlab.figures.bars import Bars
 from seqlab.figures.prose import Note, Takeaways, Verdict, Words
 from seqlab.lab import BadInput, Question
-from seqlab.locale import _, ngettext
+from seqlab.locale import _
 
 _MOST = 10_000  # hands of one class
 
@@ -107,9 +107,5 @@ def _verdict(question: Question, given: Sequence[int] | None, right: str) -> Ren
     if hands == 1:
         told = _("Predicted: {right}") if agree else _("Not so. It is {right}")
         return Verdict(told.format(right=right), bool(agree))
-    told = ngettext(
-        "{agree} of {hands} hands predicted it: {right}",
-        "{agree} of {hands} hands predicted it: {right}",
-        agree,
-    )
+    told = _("{agree} of {hands} hands predicted it: {right}")
     return Verdict(told.format(agree=agree, hands=hands, right=right), 2 * agree > hands)
