@@ -70,8 +70,8 @@ def _reach(rng: Generator) -> list[str]:
 
 
 def _windows(rng: Generator) -> list[str]:
-    window, at = _one(rng, 4, 7, 14), str(rng.integers(0, 196))
-    return ["--window", window, "--size", "224", "--stage", "3", "--at", at]
+    stage, at = _one(rng, 2, 3), str(rng.integers(196))
+    return ["--size", _one(rng, 224, 448), "--stage", stage, "--at", at]
 
 
 def _mix(rng: Generator) -> list[str]:

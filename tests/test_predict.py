@@ -35,7 +35,8 @@ def test_votes(typed: str, votes: list[int] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["d", "a1 d2", "hello", "12", "a-3", "a0", "a99999", "a123456", "b!", "ab\x1b[31m", "½"]
+    "typed",
+    ["d", "a1 d2", "hello", "12", "a-3", "a0", "a99999", "a123456", "b!", "ab\x1b[31m", "½"],
 )
 def test_what_is_no_vote(typed: str) -> None:
     with pytest.raises(BadInput, match="a letter from a to c"):

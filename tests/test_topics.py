@@ -60,7 +60,10 @@ def test_what_a_topic_says_to_try_is_understood(name: str) -> None:
         elif first == "explain":
             topics.find(rest[0])
         elif first == "lecture":
-            assert rest[0] in ("list", "play", "show") and rest[1:2] in ([], *([n] for n in script.names()))
+            assert rest[0] in ("list", "play", "show") and rest[1:2] in (
+                [],
+                *([n] for n in script.names()),
+            )
         elif first not in TOOLS:
             calls.parse([first, *rest])
 

@@ -100,4 +100,7 @@ def test_nothing_is_said_to_be_nothing(draw):
 
 def test_counts_are_written_as_counts(draw):
     assert [line.split()[-1] for line in draw(Bars(["a", "b"], [12, 3]), width=40)] == ["12", "3"]
-    assert [line.split()[-1] for line in draw(Bars(["a", "b"], [12, 3.5]), width=40)] == ["12", "3.5"]
+    assert [line.split()[-1] for line in draw(Bars(["a", "b"], [12, 3.5]), width=40)] == [
+        "12",
+        "3.5",
+    ]

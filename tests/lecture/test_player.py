@@ -14,7 +14,7 @@ from seqlab import emit
 from seqlab.emit import Look
 from seqlab.lecture import checker, recorder, script
 
-LECTURE = '''title = "Small"
+LECTURE = """title = "Small"
 minutes = 5
 
 [[step]]
@@ -36,7 +36,7 @@ predict = false
 
 [[step]]
 source = "rnn.step"
-'''
+"""
 
 
 @pytest.fixture

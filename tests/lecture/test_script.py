@@ -113,7 +113,9 @@ def test_what_is_wrong_is_told_with_its_line(
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_a_lecture_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_a_lecture_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     file = tmp_path_factory.mktemp("any") / "own.toml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(BadInput):
@@ -122,7 +124,12 @@ def test_any_text_is_a_lecture_or_refused(tmp_path_factory: pytest.TempPathFacto
 
 def test_a_file_that_is_none(seqlab, tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    for name in ("nothing", str(tmp_path / "no.toml"), str(tmp_path), str(tmp_path / "binary.toml")):
+    for name in (
+        "nothing",
+        str(tmp_path / "no.toml"),
+        str(tmp_path),
+        str(tmp_path / "binary.toml"),
+    ):
         outcome = seqlab("lecture", "show", name)
         assert outcome.status == 2 and outcome.errors.count("\n") == 1, name
         assert outcome.errors.startswith("error: ") and "expected" in outcome.errors
