@@ -50,7 +50,7 @@ def load(folder: Path, text: str) -> script.Script:
 def test_all_kinds_of_steps(tmp_path: Path) -> None:
     found = load(tmp_path, GOOD)
     assert (found.name, found.title, found.about, found.minutes) == ("own", "T", "A.", 5)
-    say, run, ask, source = found.steps
+    say, run, ask, _source = found.steps
     assert [s.kind for s in found.steps] == ["say", "run", "ask", "source"]
     assert say.note == "before\n\nwhile" and "[[step]] is not" in say.text
     assert run.call is not None and run.call.command == "seqlab vanish --steps 5"
