@@ -291,7 +291,8 @@ class Command(TyperCommand):
 
 def _in_force(options: Mapping[str, Any], result: object) -> dict[str, Any]:
     """The options, with the value that the run chose for those that were left to it."""
-    chosen = {n: getattr(result, n, None) for n, value in options.items() if value is None}
+    left = [n for n, value in options.items() if value in (None, "auto")]
+    chosen = {n: getattr(result, n, None) for n in left}
     plain = {n: value for n, value in chosen.items() if isinstance(value, (int, float, str))}
     return {**options, **plain}
 
