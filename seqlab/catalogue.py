@@ -50,6 +50,7 @@ EXPERIMENTS = (
     Experiment("induct", 2, N_("an induction head forms: the network learns to copy")),
     Experiment("cost", 2, N_("what a layer costs: operations counted, time measured")),
     Experiment("patchify", 3, N_("a picture becomes a sentence of patches")),
+    Experiment("classify", 3, N_("a ViT learns to read digits, then reads yours")),
     Experiment("reach", 4, N_("who can hear whom: every architecture, layer by layer")),
     Experiment("windows", 4, N_("attention in windows: what it saves, and how shifted ones talk")),
     Experiment("mix", 4, N_("a Mixer's two halves: who answers whom, what each is worth")),

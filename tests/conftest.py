@@ -54,7 +54,9 @@ _SMALL = {
     "glimpse": ["--seeds", "1", "--train-steps", "4", "--batch", "4"],
     "position": ["--no-train"],
     "induct": ["--steps", "4", "--batch", "2"],
+    "classify": ["--images", "50", "--train-steps", "3", "--batch", "7"],
     "cost": ["--no-measure"],
+    "bias": ["--models", "cnn,mlp", "--images", "50", "--seeds", "1", "--train-steps", "4"],
 }
 
 

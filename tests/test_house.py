@@ -67,6 +67,7 @@ def test_a_figure_knows_no_experiment(path: Path) -> None:
 def test_an_experiment_computes_and_draws_but_writes_nothing(path: Path) -> None:
     names = imports(path)
     rooms_known = "book figures tasks train trees images locale lab checkpoints heads models tokens"
+    rooms_known += " classifiers saved oracles"
     known = tuple(f"seqlab.{room}" for room in rooms_known.split())
     assert all(n == "seqlab" or n.startswith(known) for n in names if n.startswith("seqlab"))
     others = {f"seqlab.lab.{name}" for name in EXPERIMENTS if name != path.stem}

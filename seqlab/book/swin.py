@@ -3,7 +3,9 @@
     block l        ẑ = W-MSA(LN(z)) + z,     z = FFN(LN(ẑ)) + ẑ
     block l + 1    the same with SW-MSA: the windows shifted by half of their side      (eq. 3)
 
-    Attention(Q, K, V) = softmax(Q Kᵀ / √d + B) V                                      (eq. 4)
+    Attention(Q, K, V) = softmax(Q Kᵀ / √(d/h) + B) V                                  (eq. 4)
+
+with h heads: the paper's d in eq. 4 is the width of a head, d / h on this page.
 
 Between stages 2 × 2 patches are merged into one. Attention costs by the number of windows, hence
 linearly in the number of patches, where global attention costs by its square (eq. 1 and 2).
@@ -161,7 +163,7 @@ def relative_index(M: int) -> Array:
 def window_attention(
     p: Block, x: Array, M: int, h: int, mask: Array | None = None
 ) -> tuple[Array, Array]:
-    """softmax(Q Kᵀ / √d + B) V in every window (eq. 4), and the weights (..., w, h, M², M²).
+    """softmax(Q Kᵀ / √(d/h) + B) V in every window (eq. 4), and the weights (..., w, h, M², M²).
 
     x (..., w, M², d) -> the same shape.
     """

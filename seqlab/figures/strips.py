@@ -21,6 +21,7 @@ _GAP, _MARGIN = 1, 2  # columns between matrices; before the facts, and between 
 _FAINTEST = 0.22  # share of the ink in the smallest value: it must differ from nothing at all
 _EMPTY = 0.85  # share of the ground where there is nothing, so that a matrix keeps its outline
 _GREY = (128, 128, 128)
+SHADES, SHADES_ASCII = "░▒▓█", ":-=+*#%@"  # of two pixels without colour, from weak to strong
 
 
 class Strip(NamedTuple):
@@ -36,8 +37,9 @@ class Strips:
     """Strips side by side and one below the other, as many abreast as fit.
 
     In colour a value is a pixel, two of them to a cell, in the ink of its architecture: the larger
-    the brighter. Without colour pixels show only where there is something; in 7-bit ASCII, "#" is
-    two pixels, '"' the upper and "_" the lower one, "." neither.
+    the brighter. Without colour a cell has the shade of the stronger of its two; where only one of
+    them is something, it shows which: in 7-bit ASCII '"' is the upper and "_" the lower one, "."
+    neither.
 
     Args:
         strips: what to draw.
@@ -207,10 +209,14 @@ class _Paint:
     def _structure(
         self, canvas: Canvas, x: int, y: int, upper: float, lower: float, ink: palette.Ink
     ) -> None:
-        signs = '._"#' if self.plain else "·▄▀█"
         which = 2 * (not np.isnan(upper)) + (not np.isnan(lower))
+        if which == 3:
+            shades = SHADES_ASCII if self.plain else SHADES
+            sign = shades[min(int(max(upper, lower) * len(shades)), len(shades) - 1)]
+        else:
+            sign = ('._"' if self.plain else "·▄▀")[which]
         style: Style = palette.style_of(self.console, ink) if which else self.muted
-        canvas.put(x, y, signs[which], style)
+        canvas.put(x, y, sign, style)
 
 
 def demo() -> Strips:

@@ -3,13 +3,15 @@
 A recurrent network, convolution, attention of four kinds and a Mixer read one random sequence with
 random weights. What an output does not depend on has a derivative of exactly zero: nobody tells the
 experiment where that is. The picture shows how far each architecture reaches in one layer, in two,
-in three; counted on, it says how many layers it takes until every output hears every input
-(Vaswani et al. 2017, §4 and table 1; Liu et al. 2021, §3.2).
+in three; counted on, it says how many layers it takes until every output hears every input ("all
+at", beside it what a formula gives, "theory") and how long the longest path between two connected
+tokens is, in layers, for recurrent networks in steps (Vaswani et al. 2017, §4 and table 1; Liu et
+al. 2021, §3.2).
 """
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -18,15 +20,17 @@ import numpy as np
 import typer
 from einops import rearrange
 from numpy.typing import NDArray
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
 from seqlab import trees
 from seqlab.book import attention, conv, mixer, rnn, transformer
 from seqlab.book.ops import Array, concatenate, gelu, stack, zeros
 from seqlab.book.transformer import FeedForward, Norm, Style
+from seqlab.figures import palette
 from seqlab.figures.glyphs import number
 from seqlab.figures.prose import Note, Title
-from seqlab.figures.strips import Strip, Strips
+from seqlab.figures.strips import SHADES, SHADES_ASCII, Strip, Strips
 from seqlab.figures.table import Column, Table
 from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
 from seqlab.locale import N_, _, ngettext
@@ -34,10 +38,16 @@ from seqlab.locale import N_, _, ngettext
 Floats = NDArray[np.float64]
 Pattern = NDArray[np.bool_]  # (n, n): output i depends on input j
 
-_MOST_TOKENS, _MOST_LAYERS, _MOST_NUMBERS = 64, 12, 512
+_MOST_TOKENS, _MOST_LAYERS = 64, 12
+_MOST_WORK = 2**22  # numbers in Jacobians: some seconds, and a megabyte of JSON
+_TOKENS = 12  # by default
+_NETWORKS = 5  # drawn for what is said of how faint a connection is
+_DIGITS = 4  # of the strengths
 _STEP = 1e-4  # of the differences: what they leave out and what rounding adds are least there
 _TOGETHER = 2**13  # numbers that go through a layer at a time
 _DECADES = 3  # of strength, from the brightest pixel of a picture to the faintest
+_SIDE = 24  # pixels of a picture at least, where there are more values
+_FLOOR = 0.3  # brightness of the faintest: far from nothing on a projector too
 _NEVER = "–"
 
 
@@ -49,10 +59,14 @@ class Reach(Result):
     d × d block of the Jacobian, after so many layers; exactly 0 where i does not depend on j.
     `shares` are the shares of pairs (i, j) that are not 0. `layers_to_full` is the first depth at
     which there is none left that is 0, null where no depth will do; beyond `layers` it is counted
-    on, from which tokens each layer was measured to connect. `theory` is what the papers and a
-    count of hops say of it. `path` is the longest way between two tokens that are connected: in
-    layers, for recurrent networks in steps. With `grid`, [rows, columns], tokens are the patches of
-    a picture, row by row, and the screen shows the receptive field of patch `at` (from 1).
+    on, from which tokens each layer was measured to connect. `theory` is what a formula says of it.
+    `path` is the longest way between two tokens that are connected: in layers, for recurrent
+    networks in steps. `far` is how strongly the last output depends on the first input, by its own
+    input: a list over 1, 2, ... layers for each network, of seeds `seed`, `seed` + 1, ...; `own`
+    how strongly an output depends on its own input, by the mean of the others it hears, after the
+    last layer; `own_with` the same with residual connections, where they are taken away. With
+    `grid`, [rows, columns], tokens are the patches of a picture, row by row, and the screen shows
+    the receptive field of patch `at` (from 1).
     """
 
     tokens: int
@@ -71,6 +85,9 @@ class Reach(Result):
     layers_to_full: dict[str, int | None]
     theory: dict[str, int | None]
     path: dict[str, int]
+    far: dict[str, list[list[float]]]
+    own: dict[str, float]
+    own_with: dict[str, float] | None
 
     @property
     def shape(self) -> "Shape":
@@ -88,8 +105,11 @@ class Reach(Result):
 def run(
     *,
     tokens: Annotated[
-        int, typer.Option(min=2, max=_MOST_TOKENS, help=N_("Tokens n of the sequence."))
-    ] = 12,
+        int | None,
+        typer.Option(
+            min=2, max=_MOST_TOKENS, help=N_("Tokens n of the sequence; by default 12, or --grid.")
+        ),
+    ] = None,
     grid: Annotated[
         str | None,
         typer.Option(
@@ -141,10 +161,9 @@ def run(
     part that mixes tokens, and in nothing else.
 
     Raises:
-        BadInput: an unknown architecture, a size out of range or not to be divided.
+        BadInput: an unknown architecture, a size out of range or not to be divided, too much work.
     """
-    require(tokens, "tokens", 2, _MOST_TOKENS)
-    n1, n2 = (1, tokens) if grid is None else _grid(grid)
+    n1, n2 = _sides(tokens, grid)
     n = n1 * n2
     if grid is None and at is not None:
         raise BadInput(f"--at {at}", _("a grid to stand in"), "--grid 6x6 --at 1")
@@ -152,13 +171,14 @@ def run(
         require(at, "at", 1, n)
     require(layers, "layers", 1, _MOST_LAYERS)
     chosen = _chosen(models)
-    _sizes(n, d_model, heads, kernel, window)
+    _sizes(max(n1, n2), d_model, heads, kernel, window)
     if not isinstance(residual, bool):
         raise BadInput(f"--residual {residual}", _("true or false"))
     require(seed, "seed", 0)
-
     shape = Shape(n1, n2, d_model, heads, kernel, window, residual)
-    reach, full = {}, {}
+    _affordable(shape, layers, chosen)
+
+    reach, full, far, with_them = {}, {}, {}, {}
     for i, name in enumerate(chosen):
         measured = []
         for done, layer in enumerate(_Net(name, shape, seed).jacobians(max(layers, _PERIOD))):
@@ -166,8 +186,12 @@ def run(
             if watch is not None:
                 share = (i + (done + 1) / max(layers, _PERIOD)) / len(chosen)
                 watch(share, _(ARCHITECTURES[name].name))
-        reach[name] = [_norms(product, shape) for product in _products(measured)][:layers]
+        reach[name] = [_rounded(_norms(product, shape)) for product in _products(measured)][:layers]
         full[name] = _until_full([_norms(layer, shape) > 0 for layer in measured[:_PERIOD]])
+        far[name] = [_Net(name, shape, seed + i).far(layers) for i in range(_NETWORKS)]
+        if not residual and isinstance(ARCHITECTURES[name], _InFrame):
+            net = _Net(name, shape._replace(residual=True), seed)
+            with_them[name] = _own(_norms(_products(net.jacobians(layers))[-1], shape))
     return Reach(
         tokens=n,
         grid=None if grid is None else f"{n1}x{n2}",
@@ -185,6 +209,9 @@ def run(
         layers_to_full=full,
         theory={name: ARCHITECTURES[name].theory(shape) for name in chosen},
         path={name: ARCHITECTURES[name].path(shape) for name in chosen},
+        far=far,
+        own={name: _own(found[-1]) for name, found in reach.items()},
+        own_with=None if residual else with_them,
     )
 
 
@@ -201,6 +228,18 @@ def _chosen(text: str | Sequence[str]) -> list[str]:
     if not names:
         raise BadInput("--models ''", _("at least one of {all}").format(all=known))
     return list(dict.fromkeys(names))
+
+
+def _sides(tokens: int | None, grid: str | None) -> tuple[int, int]:
+    """(rows, columns); a sequence is a row."""
+    if grid is not None:
+        if tokens is not None:
+            expected = _("one of them: a grid has as many tokens as patches")
+            raise BadInput(f"--tokens {tokens} --grid {grid}", expected, f"--grid {grid}")
+        return _grid(grid)
+    n = _TOKENS if tokens is None else tokens
+    require(n, "tokens", 2, _MOST_TOKENS)
+    return 1, n
 
 
 def _grid(text: str) -> tuple[int, int]:
@@ -220,25 +259,40 @@ def _middle(n1: int, n2: int) -> int:
     return n1 // 2 * n2 + n2 // 2 + 1
 
 
-def _sizes(n: int, d: int, heads: int, kernel: int, window: int) -> None:
+def _sizes(side: int, d: int, heads: int, kernel: int, window: int) -> None:
     require(d, "d-model", 4, 64)
     if d % 2:
         raise BadInput(f"--d-model {d}", _("an even number"), f"--d-model {min(64, d + 1)}")
-    if n * d > _MOST_NUMBERS:
-        raise BadInput(
-            _("{n} tokens of width {d}").format(n=n, d=d),
-            _("at most {most} numbers together").format(most=_MOST_NUMBERS),
-            f"--d-model {max(4, _MOST_NUMBERS // n // 2 * 2)}",
-        )
     require(heads, "heads", 1)
     if d % heads:
         near = max(h for h in range(1, min(heads, d) + 1) if d % h == 0)
         expected = _("a divisor of --d-model {d}").format(d=d)
         raise BadInput(f"--heads {heads}", expected, f"--heads {near}")
-    require(kernel, "kernel", 1, 2 * _MOST_TOKENS - 1)
+    require(kernel, "kernel", 1)
     if kernel % 2 == 0:
-        raise BadInput(f"--kernel {kernel}", _("an odd number"), f"--kernel {kernel + 1}")
+        raise BadInput(f"--kernel {kernel}", _("an odd number"), f"--kernel {kernel - 1}")
+    if kernel > 2 * side - 1:
+        expected = _("at most {most}: what is further out is zeros only").format(most=2 * side - 1)
+        raise BadInput(f"--kernel {kernel}", expected, f"--kernel {2 * side - 1}")
     require(window, "window", 1, _MOST_TOKENS)
+
+
+def _affordable(s: "Shape", layers: int, chosen: Sequence[str]) -> None:
+    """Refuse to run what would take minutes, or fill a document of megabytes."""
+    offsets = s.k if s.n1 == 1 else s.k**2  # some 30 of the kernel take as long as all the rest
+    kinds = len(chosen) + offsets // 32 * ("conv" in chosen)
+    each = kinds * (s.n * max(8, s.d)) ** 2 * (1 if s.residual else 2)
+    most = int(_MOST_WORK / each)
+    if max(layers, _PERIOD) > most:
+        raise BadInput(
+            _("{layers} layers in {models} architectures, {n} tokens of width {d}").format(
+                layers=layers, models=len(chosen), n=s.n, d=s.d
+            ),
+            _("what is computed within seconds"),
+            f"--layers {most}"
+            if most >= _PERIOD
+            else _("fewer --models, --tokens, or a smaller --d-model or --kernel"),
+        )
 
 
 # The architectures
@@ -298,9 +352,9 @@ class _Architecture:
         """Layer number `index`, from 0; x (b, n, d) -> (b, n, d)."""
         raise NotImplementedError
 
-    def jacobian(self, p: Any, x: Floats, s: Shape, index: int) -> Floats:
-        """∂y/∂x (n d, n d), outputs down and inputs across, of one layer at x (n, d)."""
-        return differences(partial(self.layer, p, s=s, index=index), x)
+    def push(self, p: Any, x: Floats, s: Shape, index: int, along: Floats) -> Floats:
+        """∂y/∂x @ along (n d, ...): how y moves with x (n, d) in every direction, a column each."""
+        return differences(partial(self.layer, p, s=s, index=index), x, along)
 
     def theory(self, s: Shape) -> int | None:
         """Layers until every output depends on every input; None if that is never so."""
@@ -311,8 +365,8 @@ class _Architecture:
         return self.theory(s) or 1
 
     def formula(self, s: Shape) -> str:
-        """What `theory` is the value of."""
-        return "1"
+        """What `theory` is the value of; n is the longer side of a grid."""
+        return _NEVER if self.theory(s) is None else "1"
 
 
 class _Recurrent(_Architecture):
@@ -324,18 +378,15 @@ class _Recurrent(_Architecture):
     def layer(self, p: Any, x: Array, s: Shape, index: int) -> Array:
         return _unrolled(p, x)
 
-    def jacobian(self, p: Any, x: Floats, s: Shape, index: int) -> Floats:
-        return _through_time(p, x)
+    def push(self, p: Any, x: Floats, s: Shape, index: int, along: Floats) -> Floats:
+        return _through_time(p, x) @ along
 
     def theory(self, s: Shape) -> int | None:
-        return None if s.n > 1 else 1
+        return None
 
     def path(self, s: Shape) -> int:
         """From the first input through n steps to the last output (table 1: O(n))."""
         return s.n
-
-    def formula(self, s: Shape) -> str:
-        return _NEVER
 
 
 class _Bidirectional(_Recurrent):
@@ -348,17 +399,14 @@ class _Bidirectional(_Recurrent):
         order = np.arange(s.n)[::-1].copy()  # torch knows no negative steps
         return concatenate([_unrolled(p[0], x), _unrolled(p[1], x[:, order])[:, order]])
 
-    def jacobian(self, p: Any, x: Floats, s: Shape, index: int) -> Floats:
+    def push(self, p: Any, x: Floats, s: Shape, index: int, along: Floats) -> Floats:
         n, d = x.shape
         ahead = _through_time(p[0], x).reshape(n, d // 2, n, d)
         back = _through_time(p[1], x[::-1]).reshape(n, d // 2, n, d)[::-1, :, ::-1]
-        return np.concatenate([ahead, back], axis=1).reshape(n * d, n * d)
+        return np.concatenate([ahead, back], axis=1).reshape(n * d, n * d) @ along
 
     def theory(self, s: Shape) -> int | None:
         return 1
-
-    def formula(self, s: Shape) -> str:
-        return "1"
 
 
 def _unrolled(p: rnn.RNN, x: Array) -> Array:
@@ -424,10 +472,7 @@ class _Causal(_Attention):
         return np.asarray(attention.causal_mask(s.n))
 
     def theory(self, s: Shape) -> int | None:
-        return None if s.n > 1 else 1
-
-    def formula(self, s: Shape) -> str:
-        return _NEVER
+        return None
 
 
 class _Windows(_Attention):
@@ -446,9 +491,6 @@ class _Windows(_Attention):
         """One layer if one window holds all; else never, whatever the depth."""
         return 1 if max(s.sides) <= s.m else None
 
-    def formula(self, s: Shape) -> str:
-        return _NEVER if self.theory(s) is None else "1"
-
 
 class _Shifted(_Windows):
     """Windows that shift by half of their side in every other layer (Liu et al. 2021, §3.2).
@@ -462,31 +504,18 @@ class _Shifted(_Windows):
         return m // 2 if index % 2 and n > m else 0
 
     def theory(self, s: Shape) -> int | None:
-        """Hops from window to overlapping window, along the side that takes more of them.
+        """2 ceil(n/m) - 1, on the way back from the last of n tokens to the first.
 
-        The first layer hears m tokens, each further one m / 2 more: 2n/m - 1 where n is a multiple
-        of m. Walked here from both ends, for smaller windows at the edges too.
+        The first layer goes to where the last window begins; a layer of shifted windows and one of
+        the others together go m tokens further, to where the window before it begins.
         """
-        hops = [self._hops(n, s.m) for n in s.sides]
-        known = [count for count in hops if count is not None]
-        return max(known) if len(known) == len(hops) else None
-
-    def _hops(self, n: int, m: int) -> int | None:
-        first, last, layers = n - 1, 0, 0
-        while layers <= 2 * n:
-            if last == n - 1 and first == 0:
-                return max(layers, 1)
-            windows = window_of(n, m, self.shift(n, m, layers))
-            last = int(np.flatnonzero(windows == windows[last])[-1])
-            first = int(np.flatnonzero(windows == windows[first])[0])
-            layers += 1
-        return None
+        n = max(s.sides)
+        if n <= s.m or s.m == 1:
+            return super().theory(s)
+        return 2 * math.ceil(n / s.m) - 1
 
     def formula(self, s: Shape) -> str:
-        whole = s.m % 2 == 0 and all(n % s.m == 0 or n == 1 for n in s.sides)
-        if self.theory(s) in (None, 1):
-            return super().formula(s)
-        return "2n/m − 1" if whole else _("hops")
+        return "2 ceil(n/m) − 1" if 1 < s.m < max(s.sides) else super().formula(s)
 
 
 def window_of(n: int, m: int, k: int) -> NDArray[np.int_]:
@@ -517,10 +546,10 @@ class _Convolution(_InFrame):
         """Each layer hears (k - 1) / 2 tokens further, either way: O(n / k) layers (§4)."""
         if s.k == 1:
             return None
-        return -(-(max(s.sides) - 1) // (s.k // 2))
+        return math.ceil((max(s.sides) - 1) / (s.k // 2))
 
     def formula(self, s: Shape) -> str:
-        return _NEVER if s.k == 1 else "2(n − 1)/(k − 1)"
+        return _NEVER if s.k == 1 else "ceil(2(n − 1)/(k − 1))"
 
 
 class _Mixer(_InFrame):
@@ -548,20 +577,23 @@ ARCHITECTURES: dict[str, _Architecture] = {
 # The measurement
 
 
-def differences(f: Callable[[Floats], Floats], x: Floats) -> Floats:
-    """∂f/∂x (n d, n d) at x (n, d), outputs down, by central differences of order four.
+def differences(f: Callable[[Floats], Floats], x: Floats, along: Floats) -> Floats:
+    """∂f/∂x @ along (n d, ...) at x (n, d), outputs down, by central differences of order four.
 
-    (8 (f(x+ε) - f(x-ε)) - (f(x+2ε) - f(x-2ε))) / 12ε for every number of x. Some 1e-11 of the
-    largest derivative off, 1e-8 at worst, where a norm over few numbers bends sharply. A number on
-    which an output does not depend changes no bit of it: that difference is exactly 0.
+    (8 (f(x+ε) - f(x-ε)) - (f(x+2ε) - f(x-2ε))) / 12ε for every column of `along`, ε of its largest
+    number: the identity gives the Jacobian. Some 1e-11 of the largest derivative off, 1e-8 at
+    worst, where a norm over few numbers bends sharply. A number on which an output does not depend
+    changes no bit of it: that difference is exactly 0.
     """
-    nudges = np.eye(x.size).reshape(x.size, *x.shape) * _STEP
+    sizes = np.abs(along).max(0)
+    sizes[sizes == 0] = 1.0
+    nudges = (along / sizes).T.reshape(-1, *x.shape) * _STEP
     parts = []
     for part in np.array_split(nudges, -(-nudges.size // _TOGETHER)):
         near = f(x + part) - f(x - part)
         far = f(x + 2 * part) - f(x - 2 * part)
         parts.append((8 * near - far) / (12 * _STEP))
-    return np.concatenate(parts).reshape(x.size, x.size).T
+    return np.asarray(np.concatenate(parts).reshape(-1, x.size).T * sizes)
 
 
 @dataclass(frozen=True)
@@ -591,14 +623,31 @@ class _Net:
             np.random.default_rng([self.seed, 1, kind, index]), self.shape
         )
 
-    def jacobians(self, layers: int) -> "list[Floats]":
+    def jacobians(self, layers: int) -> list[Floats]:
         """Of each layer, at what the layers below made of the sequence: (n d, n d) each."""
-        x, found = self.sequence(), []
+        whole = np.eye(self.shape.n * self.shape.d)
+        return [
+            self.architecture.push(p, x, self.shape, index, whole)
+            for index, (p, x) in enumerate(self.read(layers))
+        ]
+
+    def far(self, layers: int) -> list[float]:
+        """How strongly the last output depends on the first input, by its own; each depth."""
+        d, found = self.shape.d, []
+        along = np.eye(self.shape.n * d)[:, [*range(d), *range(-d, 0)]]  # both ends of the sequence
+        for index, (p, x) in enumerate(self.read(layers)):
+            along = self.architecture.push(p, x, self.shape, index, along)
+            first, own = (np.linalg.norm(block) for block in np.split(along[-d:], 2, axis=1))
+            found.append(float(first / own) if own else math.nan)
+        return found
+
+    def read(self, layers: int) -> Iterator[tuple[Any, Floats]]:
+        """The parameters of each layer, and what it reads."""
+        x = self.sequence()
         for index in range(layers):
             p = self.parameters(index)
-            found.append(self.architecture.jacobian(p, x, self.shape, index))
+            yield p, x
             x = np.asarray(self.architecture.layer(p, x[None], self.shape, index))[0]
-        return found
 
 
 def _products(layers: Sequence[Floats]) -> list[Floats]:
@@ -613,6 +662,18 @@ def _norms(jacobian: Floats, s: Shape) -> Floats:
     """‖∂yᵢ/∂xⱼ‖, the Frobenius norm of each d × d block: (n d, n d) -> (n, n)."""
     blocks = jacobian.reshape(s.n, s.d, s.n, s.d)
     return np.asarray(np.sqrt((blocks * blocks).sum((1, 3))))
+
+
+def _rounded(strength: Floats) -> Floats:
+    """To a few digits, so that a document stays small; what is not 0 does not become 0."""
+    digits = [[float(f"{value:.{_DIGITS}g}") for value in row] for row in strength.tolist()]
+    return np.array(digits)
+
+
+def _own(strength: Floats) -> float:
+    """How strongly an output depends on its own input, by the mean of the others it hears."""
+    others = strength[(strength > 0) & ~np.eye(len(strength), dtype=bool)]
+    return float(np.diag(strength).mean() / others.mean()) if others.size else math.inf
 
 
 def _until_full(patterns: Sequence[Pattern]) -> int | None:
@@ -636,7 +697,7 @@ def _until_full(patterns: Sequence[Pattern]) -> int | None:
 
 def check(
     *,
-    tokens: int = 12,
+    tokens: int | None = None,
     grid: str | None = None,
     at: int | None = None,
     layers: int = 3,
@@ -648,20 +709,22 @@ def check(
     residual: bool = True,
     seed: int = 0,
 ) -> list[Check]:
-    """The Jacobians of whole stacks by torch's autograd, through the same pages on torch tensors.
+    """The derivatives of the same layers by torch's autograd, which knows nothing of differences.
 
-    The error is the largest difference by the largest number of the Jacobian, over all depths; and
-    the number of pairs (output, input) that are zero for one and not for the other.
+    It proves that they were differentiated rightly, not that they are the right layers: that is for
+    the tests, which compare them with torch's own. Of each layer the Jacobian at its own input,
+    multiplied, and of the whole stack once, at its full depth. The error is the largest difference
+    by the largest number of a Jacobian; and the number of pairs (output, input) that are zero for
+    one and not for the other.
     """
-    n1, n2 = (1, tokens) if grid is None else _grid(grid)
-    shape = Shape(n1, n2, d_model, heads, kernel, window, residual)
+    shape = Shape(*_sides(tokens, grid), d_model, heads, kernel, window, residual)
     checks = []
     for name in _chosen(models):
         error, differing = _compare(_Net(name, shape, seed), layers)
         title = _(ARCHITECTURES[name].name)
-        pattern = _("{model}: Jacobian, here and by torch autograd").format(model=title)
+        pattern = _("{model}: Jacobian of the same layers, here and by torch autograd")
         exact = isinstance(ARCHITECTURES[name], _Recurrent)  # the others by differences
-        checks.append(Check(pattern, error, 1e-9 if exact else 1e-6))
+        checks.append(Check(pattern.format(model=title), error, 1e-9 if exact else 1e-6))
         pattern = _("{model}: pairs connected for one and not for the other").format(model=title)
         checks.append(Check(pattern, differing, 0))
     return checks
@@ -670,24 +733,28 @@ def check(
 def _compare(net: _Net, layers: int) -> tuple[float, float]:
     import torch
 
+    size, kind, s = net.shape.n * net.shape.d, net.architecture, net.shape
     drawn = [trees.convert(torch.tensor, net.parameters(index)) for index in range(layers)]
-    size = net.shape.n * net.shape.d
 
-    def run_through(x: Any, depth: int) -> Any:
-        x = x[None]
-        for index in range(depth):
-            x = net.architecture.layer(drawn[index], x, net.shape, index)
-        return x[0]
+    def jacobian(x: Any, *depths: int) -> Floats:
+        def run_through(x: Any) -> Any:
+            x = x[None]
+            for index in depths:
+                x = kind.layer(drawn[index], x, s, index)
+            return x[0]
 
-    errors, differing = [0.0], 0
-    for depth, ours in enumerate(_products(net.jacobians(layers)), 1):
-        autograd: Any = torch.autograd.functional.jacobian
-        of = autograd(partial(run_through, depth=depth), torch.tensor(net.sequence()))
-        theirs = of.reshape(size, size).numpy()
-        errors.append(float(np.abs(ours - theirs).max() / np.abs(theirs).max()))
-        both = [_norms(jacobian, net.shape) > 0 for jacobian in (ours, theirs)]
+        of: Any = torch.autograd.functional.jacobian
+        return np.asarray(of(run_through, x, vectorize=True).reshape(size, size).numpy())
+
+    singly = [jacobian(torch.tensor(x), index) for index, (_p, x) in enumerate(net.read(layers))]
+    theirs = [*_products(singly), jacobian(torch.tensor(net.sequence()), *range(layers))]
+    ours = _products(net.jacobians(layers))
+    error, differing = 0.0, 0
+    for found, other in zip([*ours, ours[-1]], theirs):
+        error = float(np.maximum(error, np.abs(found - other).max() / np.abs(other).max()))
+        both = [_norms(each, s) > 0 for each in (found, other)]
         differing += int((both[0] != both[1]).sum())
-    return float(np.max(errors)), float(differing)
+    return error, float(differing)
 
 
 # The screen
@@ -696,24 +763,65 @@ def _compare(net: _Net, layers: int) -> tuple[float, float]:
 def show(result: Reach, detail: bool = False) -> RenderableType:
     """A strip of pictures for each architecture, one for every depth; details in a table."""
     title = Title(_("Who can hear whom?"), "‖∂yᵢ/∂xⱼ‖,  y = fₗ(… f₂(f₁(x)))")
-    parts: list[RenderableType] = [title, Note(_legend(result))]
-    parts.append(Strips([_strip(result, name) for name in result.reach], heads=_heads(result)))
+    parts: list[RenderableType] = [title, _Pictures(result)]
     if detail:
         parts += [_table(result), Note(_how(result))]
     return Group(*parts)
 
 
-def _legend(result: Reach) -> str:
+@dataclass(frozen=True)
+class _Pictures:
+    """The strips and the words that explain them, for the colours and the width there are."""
+
+    result: Reach
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        result = self.result
+        strips = [_strip(result, name) for name in result.reach]
+        facts = max(cell_len("".join(fact)) for strip in strips for fact in strip.facts) + 3
+        side = max(_SIDE, (options.max_width - facts) // result.layers - 1)
+        longest = result.shape.n if result.at is None else max(result.shape.sides)
+        shades = SHADES_ASCII if options.ascii_only else SHADES
+        if palette.half_blocks(console, options):
+            shades = ""
+        yield Note(_legend(result, shades, -(-longest // side)))
+        yield Strips(strips, heads=_heads(result), side=side)
+
+
+def _legend(result: Reach, shades: str, pooled: int) -> str:
+    """What the pictures show.
+
+    Args:
+        shades: from weak to strong, where there is no colour.
+        pooled: the side of the square of values that a pixel covers.
+    """
     if result.at is None:
-        return _(
-            "output i ↓, input j →; empty: exactly 0; fuller colour: stronger, over {decades}"
-            " decades; %: pairs not 0"
-        ).format(decades=_DECADES)
-    row, column = divmod(result.at - 1, result.shape.n2)
-    return _(
-        "heard by patch {at} (row {row}, column {column}); empty: exactly 0; fuller colour:"
-        " stronger; %: pairs not 0"
-    ).format(at=result.at, row=row + 1, column=column + 1)
+        what = _("output i ↓, input j →")
+    else:
+        row, column = divmod(result.at - 1, result.shape.n2)
+        what = _("heard by patch {at} (row {row}, column {column})").format(
+            at=result.at, row=row + 1, column=column + 1
+        )
+    shade = (
+        _("fuller colour: stronger, {decades} decades below the picture's maximum")
+        if not shades
+        else _("{shades}: ever stronger, {decades} decades below the picture's maximum")
+    ).format(decades=_DECADES, shades=shades)
+    parts = [what, _("empty: exactly 0"), shade]
+    if pooled > 1:
+        cell = (
+            _("a pixel: the strongest of {n} × {n} pairs")
+            if result.at is None
+            else _("a pixel: the strongest of {n} × {n} patches")
+        )
+        parts.append(cell.format(n=pooled))
+    parts += [
+        _("%: pairs not 0"),
+        _("all at: layers until all hear all"),
+        _("theory: by formula"),
+        _("path: longest between two connected, in layers (RNN: steps)"),
+    ]
+    return " | ".join(parts)
 
 
 def _heads(result: Reach) -> list[str]:
@@ -721,7 +829,7 @@ def _heads(result: Reach) -> list[str]:
 
 
 def _strip(result: Reach, name: str) -> Strip:
-    drawn = [_brightness(matrix, result) for matrix in result.reach[name]]
+    drawn = [_brightness(_drawn(matrix, result)) for matrix in result.reach[name]]
     facts = [(str(i), _percent(share)) for i, share in enumerate(result.shares[name], 1)]
     facts += [
         (_("all at"), _depth(result.layers_to_full[name])),
@@ -731,15 +839,17 @@ def _strip(result: Reach, name: str) -> Strip:
     return Strip(_(ARCHITECTURES[name].name), ARCHITECTURES[name].ink, drawn, facts)
 
 
-def _brightness(strength: Floats, result: Reach) -> Floats:
-    """What is drawn: 1 for the strongest, 0 for what is 1000 times fainter, NaN for exactly 0."""
+def _drawn(strength: Floats, result: Reach) -> Floats:
+    """The matrix, or on a grid what the patch hears."""
+    return strength if result.at is None else strength[result.at - 1].reshape(result.shape.sides)
+
+
+def _brightness(strength: Floats) -> Floats:
+    """1 for the strongest, `_FLOOR` for what is 1000 times fainter, NaN for exactly 0."""
     largest = strength.max() or 1.0
     with np.errstate(divide="ignore"):
-        shares = 1 + np.log10(strength / largest) / _DECADES
-    shares = np.where(strength > 0, np.maximum(shares, 0.0), np.nan)
-    if result.at is not None:
-        shares = shares[result.at - 1].reshape(result.shape.sides)
-    return np.asarray(shares)
+        shares = np.maximum(1 + np.log10(strength / largest) / _DECADES, 0.0)
+    return np.asarray(np.where(strength > 0, _FLOOR + (1 - _FLOOR) * shares, np.nan))
 
 
 def _depth(layers: int | None) -> str:
@@ -771,8 +881,8 @@ def _table(result: Reach) -> Table:
                 _depth(result.theory[name]),
                 ARCHITECTURES[name].formula(result.shape),
                 str(result.path[name]),
-                number(_far(result, name)),
-                f"{number(_own(result, name))} ×",
+                _spread([far[0] for far in result.far[name]]),
+                f"{number(result.own[name])} ×",
             ]
         )
     keys = [ARCHITECTURES[name].ink for name in result.reach]
@@ -782,23 +892,20 @@ def _table(result: Reach) -> Table:
 def _how(result: Reach) -> str:
     return _(
         "After {layers} layers where no depth is named; strengths against the output's own input."
+        " In formulas n is the number of tokens, on a grid that of its longer side; ceil rounds up."
         " Jacobians of recurrent networks by backpropagation through time, of all others by central"
-        " differences of order four (--check compares them with torch). One network each, weights"
-        " and input drawn at random; layers beyond those shown are counted on."
-    ).format(layers=result.layers)
+        " differences of order four (--check compares them with torch). Weights and input drawn at"
+        " random: one network each, and for the first input in the last output the median of"
+        " {networks} and their range; layers beyond those shown are counted on."
+    ).format(layers=result.layers, networks=_NETWORKS)
 
 
-def _far(result: Reach, name: str) -> float:
-    """How strongly the last output depends on the first input, by its own input; after 1 layer."""
-    last = result.reach[name][0][-1]
-    return float(last[0] / last[-1]) if last[-1] else math.nan
-
-
-def _own(result: Reach, name: str) -> float:
-    """How strongly an output depends on its own input, by the mean of the others it hears."""
-    strength = result.reach[name][-1]
-    others = strength[(strength > 0) & ~np.eye(len(strength), dtype=bool)]
-    return float(np.diag(strength).mean() / others.mean()) if others.size else math.inf
+def _spread(values: Sequence[float]) -> str:
+    """The median of the networks, and from which to which they reach."""
+    low, middle, high = (number(q) for q in np.quantile(values, [0.0, 0.5, 1.0]))
+    if low == high:
+        return middle
+    return _("{middle} ({low} to {high})").format(middle=middle, low=low, high=high)
 
 
 # The sentences
@@ -806,10 +913,10 @@ def _own(result: Reach, name: str) -> float:
 
 def takeaways(result: Reach) -> list[str]:
     """At which depth all are connected, who never is, and how faint a connection can be."""
-    sentences = [_when(result), _shut(result), _faint(result)]
+    told = [_when(result), _shut(result), _faint(result), *_beyond(result)]
     if not result.residual:  # who takes them away wants to see what they did
-        sentences[1] = _diagonal(result)
-    return [sentence for sentence in sentences if sentence]
+        told[1] = _diagonal(result)
+    return [sentence for sentence in told if sentence]
 
 
 def _named(names: Sequence[str]) -> str:
@@ -861,48 +968,122 @@ def _looks_back(connected: Pattern) -> bool:
 
 
 def _faint(result: Reach) -> str:
-    """How strongly the first input moves the last output: along the path, and at one stroke."""
-    along = next((name for name in ("rnn", "birnn") if name in result.reach), None)
-    across = next((name for name in ("attention", "causal", "mixer") if name in result.reach), None)
+    """How strongly the first input moves the last output: along a path, at one stroke, stacked."""
+    known = {name: far for name, far in result.far.items() if all(f[-1] > 0 for f in far)}
+    along = next((name for name in ("rnn", "birnn") if name in known), None)
+    across = next((name for name in ("attention", "causal", "mixer") if name in known), None)
     if along is None or across is None:
-        return ""
-    strength, other = _far(result, along), _far(result, across)
+        return _stacked(result, known)
+    strength, other = ([far[0] for far in known[name]] for name in (along, across))
     text = (
         _(
-            "Connected is not yet heard: against its own input, the last output hears the first one"
-            " {strength} times as loudly over the {n} steps of one layer of the {model}, {other}"
-            " times in one of {rival}."
+            "Connected is not yet heard: against its own, the last output hears the first input"
+            " {strength} times as loudly through one layer of {model}, {other} of {rival}"
         )
-        if strength < 0.1 * other
+        if max(strength) < 0.1 * min(other)
         else _(
-            "Against its own input, the last output hears the first one {strength} times as loudly"
-            " over the {n} steps of one layer of the {model}, {other} times in one of {rival}."
+            "Against its own, the last output hears the first input {strength} times as loudly"
+            " through one layer of {model}, {other} of {rival}"
         )
     )
-    return text.format(
-        strength=number(strength),
-        n=result.path[along],
+    if result.residual:
+        text += _(" (its own by the residual connection too)")
+    text = text.format(
+        strength=_spread(strength),
         model=_named([along]),
-        other=number(other),
+        other=_spread(other),
         rival=_named([across]),
     )
+    return _("{text}.").format(text=text + _deeper(result, along))
+
+
+def _deeper(result: Reach, name: str) -> str:
+    """What stacking does to the first input in the last output."""
+    if result.layers == 1:
+        return ""
+    gains = [far[-1] / far[0] for far in result.far[name]]
+    text = (
+        _("; after {n} layers the {model} hears it better: {strength}")
+        if min(gains) > 1
+        else _("; after {n} layers the {model} hears it less: {strength}")
+        if max(gains) < 1
+        else _(
+            "; if the {model} hears it better after {n} layers depends on the network: {strength}"
+        )
+    )
+    strength = _spread([far[-1] for far in result.far[name]])
+    return text.format(n=result.layers, model=_named([name]), strength=strength)
+
+
+def _stacked(result: Reach, known: dict[str, list[list[float]]]) -> str:
+    """The same after all the layers that are shown, for whoever connects the two."""
+    if not known:
+        return ""
+    deep = {name: [far[-1] for far in known[name]] for name in known}
+    text = (
+        ngettext(
+            "Connected is not yet heard: against its own input the last output hears the first one"
+            " this loudly after {n} layer: {all}.",
+            "Connected is not yet heard: against its own input the last output hears the first one"
+            " this loudly after {n} layers: {all}.",
+            result.layers,
+        )
+        if max(map(max, deep.values())) < 0.1
+        else ngettext(
+            "Against its own input the last output hears the first one this loudly after {n}"
+            " layer: {all}.",
+            "Against its own input the last output hears the first one this loudly after {n}"
+            " layers: {all}.",
+            result.layers,
+        )
+    )
+    each = [f"{_named([name])} {_spread(values)}" for name, values in deep.items()]
+    return text.format(n=result.layers, all=_(", ").join(each))
 
 
 def _diagonal(result: Reach) -> str:
-    """How much of the diagonal is left without residual connections."""
-    kinds = [name for name in result.reach if isinstance(ARCHITECTURES[name], _InFrame)]
-    found = [name for name in kinds if math.isfinite(_own(result, name))]
+    """How much of the diagonal is left without residual connections, and how much there was."""
+    with_them = result.own_with or {}
+    found = [name for name in with_them if math.isfinite(result.own[name])]
     if not found:
         return ""
     text = ngettext(
-        "Without residual connections, after {n} layer, an output hears its own input this many"
-        " times as loudly as another that it hears: {all}.",
-        "Without residual connections, after {n} layers, an output hears its own input this many"
-        " times as loudly as another that it hears: {all}.",
+        "After {n} layer, without residual connections (with them), an output of these networks"
+        " hears its own input this many times as loudly as another that it hears: {all}.",
+        "After {n} layers, without residual connections (with them), an output of these networks"
+        " hears its own input this many times as loudly as another that it hears: {all}.",
         result.layers,
     )
-    each = [f"{_named([name])} {number(_own(result, name))}" for name in found]
-    return text.format(n=result.layers, all=_(", ").join(each))
+    pattern = _("{model} {without} ({with_them})")
+    each = [
+        pattern.format(
+            model=_named([name]),
+            without=number(result.own[name]),
+            with_them=number(with_them[name]),
+        )
+        for name in found
+    ]
+    recurrent = [name for name in result.reach if name not in with_them]
+    if recurrent:
+        text += _(" There are none in {models}.")
+    return text.format(n=result.layers, all=_(", ").join(each), models=_named(recurrent))
+
+
+def _beyond(result: Reach) -> list[str]:
+    """That one window holds all tokens, where there is nothing for it to cut or to shift."""
+    names = [name for name in ("window", "shifted") if name in result.reach]
+    side = max(result.shape.sides)
+    if not names or result.window < side:
+        return []
+    text = (
+        _("A window of {m} holds all {n} tokens: nothing is cut off or shifted in {models}.")
+        if result.grid is None
+        else _(
+            "A window of {m} × {m} holds all {n} patches: nothing is cut off or shifted in"
+            " {models}."
+        )
+    )
+    return [text.format(m=result.window, n=result.tokens, models=_named(names))]
 
 
 def question(result: Reach) -> Question:
@@ -910,15 +1091,33 @@ def question(result: Reach) -> Question:
     full = result.layers_to_full
     name = max(full, key=lambda name: full[name] or 0)
     right = full[name]
-    n, m, k = max(result.shape.sides), result.window, result.kernel
+    s = result.shape
+    n, m, k = max(s.sides), s.m, s.k
     wrong = [1, -(-n // m), n - 1, -(-n // k), 2 * n, 3 * n]
     known = [right] if right is not None else []
     numbers = sorted([*known, *[w for w in dict.fromkeys(wrong) if w != right][: 4 - len(known)]])
     choices = [str(layers) for layers in numbers] + [_("no depth is enough")]
-    text = _("{model}, {n} tokens: after how many layers does every output hear every input?")
+    text = (
+        _("{model}, {n} tokens in a row: after how many layers does every output hear every input?")
+        if s.n1 == 1
+        else _(
+            "{model}, {n1} × {n2} patches: after how many layers does every output hear every"
+            " input?"
+        )
+    )
     return Question(
-        text.format(model=_named([name]), n=result.tokens),
+        text.format(model=_with_sizes(name, s), n=s.n, n1=s.n1, n2=s.n2),
         choices,
         numbers.index(right) if right is not None else len(numbers),
         _when(result),
     )
+
+
+def _with_sizes(name: str, s: Shape) -> str:
+    """An architecture and the size on which its reach depends."""
+    size = {"conv": ("k", s.k), "window": ("m", s.m), "shifted": ("m", s.m)}.get(name)
+    if size is None:
+        return _named([name])
+    letter, side = size
+    measure = f"{letter} = {side}" if s.n1 == 1 else f"{side} × {side}"
+    return _("{model} ({size})").format(model=_named([name]), size=measure)

@@ -26,7 +26,7 @@ from seqlab.book.ops import UNDRAWN
 from seqlab.book.transformer import Style
 from seqlab.figures import palette
 from seqlab.figures.flow import Arrow, Box, Flow
-from seqlab.figures.glyphs import count, fit, number
+from seqlab.figures.glyphs import count, fit, number, shorten
 from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Panels
 from seqlab.figures.picture import Picture
@@ -46,14 +46,15 @@ _GREY_LEVEL = 1 / 127.5  # pixels lie in -1 .. 1
 _LARGEST_SIDE, _LARGEST_SWEPT, _LARGEST_PATCH, _LARGEST_WINDOW = 1024, 4096, 16, 32
 _SWEPT = (224, 384, 512)
 _MOST_SIZES = 6
-_MOST_PATCHES, _MOST_WEIGHTS = 2**16, 2**23  # of the stage that is run
+_MOST_PATCHES, _MOST_WEIGHTS = 2**14, 2**21  # of the stage that is run
 _PANEL = 32  # columns of a picture: three stand side by side on a projector's 100
 _LEAST_WINDOW = 2  # columns of a window, below which its picture says nothing
 _DARK = 0.28  # brightness of what did not change
 _TINT = 0.65  # share of its region's colour in a patch
 _CHECKED = 28  # patches a side at the most where torch lets all attend to all
 _LINE = -1  # instead of a patch
-_NUDGED = "#ff3c3c"
+_NUDGED, _OUTLINE = "#ff3c3c", "#ff40ff"
+_BAR, _LONGEST_BAR = 5, 24  # columns: in the table on a screen of 100, and anywhere
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Reach:
     `change` is by how much every patch's output moves, against how much that patch's embedding
     did (Euclidean lengths); `inside` and `outside` are the largest ones in that patch's window of
     the first block and elsewhere. Zero is exactly zero: `changed` counts the patches where it is
-    not, `windows` the windows of the first block that hold them.
+    not, `windows` the windows of the last block, as they lie on the picture, that hold them.
     """
 
     blocks: str
@@ -103,26 +104,32 @@ class Reach:
 class Picked:
     """Window `Windows.pick` of the shifted grid.
 
-    `regions` (M, M) numbers its patches by the piece of the picture they belong to; `mask`
-    (M², M²) is true where two patches are of one piece. `crossing` is the share of attention
-    between different pieces that there would be without the mask, `left` what the mask leaves.
+    `regions` (M, M) numbers its patches by the piece of the picture they belong to. `crossing` is
+    the share of attention between different pieces that there would be without the mask, `left`
+    what the mask leaves.
     """
 
     pieces: int
     crossing: float
     left: float
     regions: Integers
-    mask: Booleans
     free: Floats = field(metadata={"json": False})  # weights without the mask: (M², M²)
     masked: Floats = field(metadata={"json": False})  # and with it
+
+    @property
+    def mask(self) -> Booleans:
+        """True where two patches are of one piece: (M², M²)."""
+        return _mask(self.regions.reshape(-1))
 
 
 @dataclass(frozen=True)
 class Windows(Result):
     """Windows on a picture: what they cost, and who reaches whom.
 
-    `macs` has multiply-adds of one block's attention, "global" (eq. 1) and in "window"s (eq. 2),
-    each [side of `sides`][stage]; `whole` says where windows fill the grid, as eq. 2 assumes.
+    `macs` has multiply-adds of the matrix products of one block's attention, "global" (eq. 1), in
+    "window"s (eq. 2), and in windows of the "padded" grid, each [side of `sides`][stage]; `whole`
+    says where windows fill the grid, as eq. 2 assumes. `flow` has both blocks with windows, the
+    second one's shifted, and those without the mask, last; without a shift the last three are one.
     Patches are counted from 1, row by row, and so are windows. `regions` numbers the patches of the
     shifted grid by the piece of the picture they belong to, `mixed` counts windows with several.
     `attention` are the weights of patch `at` in its (M, M) window, before and after the shift. The
@@ -134,7 +141,6 @@ class Windows(Result):
     size: int
     window: int
     stage: int
-    image_size: str
     patch: int
     dim: int
     at: int
@@ -153,6 +159,11 @@ class Windows(Result):
     pixels: images.Bytes = field(metadata={"json": False})
 
     @property
+    def image_size(self) -> str:
+        """The sides, as the option takes them."""
+        return ",".join(map(str, self.sides))
+
+    @property
     def shape(self) -> Shape:
         """The stage that is drawn and run."""
         return self.shapes[self.stage - 1]
@@ -164,9 +175,9 @@ class Windows(Result):
         return row, column
 
     def ratio(self, size: int, stage: int) -> float:
-        """How many times the work of windows global attention is."""
+        """How many times the products of windows, padding included, global attention takes."""
         i = self.sides.index(size)
-        return self.macs["global"][i][stage - 1] / self.macs["window"][i][stage - 1]
+        return self.macs["global"][i][stage - 1] / self.macs["padded"][i][stage - 1]
 
 
 def run(
@@ -238,10 +249,8 @@ def run(
     shape = shapes[stage - 1]
     _affordable(shapes, stage)
     n = shape.grid
-    nudged = max(0, n // 2 - 2) * n + n // 3 + 1 if at is None else at
-    picked = shape.windows if pick is None else pick
-    require(nudged, "at", 1, n * n)
-    require(picked, "pick", 1, shape.windows)
+    nudged = _one_of(at, "at", n * n, max(0, n // 2 - 2) * n + n // 3 + 1)
+    picked = _one_of(pick, "pick", shape.windows, shape.windows)
 
     photo = images.sample() if image is None else images.read(image, size)
     pixels = images.fitted(photo.pixels, size, size, "crop")
@@ -258,7 +267,6 @@ def run(
         size=size,
         window=window,
         stage=stage,
-        image_size=",".join(map(str, swept)),
         patch=patch,
         dim=dim,
         at=nudged,
@@ -271,6 +279,10 @@ def run(
             "global": [[swin.global_macs(s.grid**2, s.width) for s in each] for each in sweep],
             "window": [
                 [swin.window_macs(s.grid**2, s.width, s.window) for s in each] for each in sweep
+            ],
+            "padded": [
+                [swin.window_macs(_padded(s) ** 2, s.width, s.window) for s in each]
+                for each in sweep
             ],
         },
         whole=[[s.grid % s.window == 0 for s in each] for each in sweep],
@@ -319,18 +331,31 @@ def _sizes(text: str | Sequence[int] | None, patch: int) -> list[int]:
     step = patch << (_STAGES - 1)
     if text is None:
         return [side for side in _SWEPT if side % step == 0]
-    words = text.split(",") if isinstance(text, str) else [str(n) for n in text]
-    words = [word.strip() for word in words if word.strip()]
+    given = text.split(",") if isinstance(text, str) else [str(n) for n in text]
+    words = [word.strip() for word in given if word.strip()]
+    sides = set()
     most = _LARGEST_SWEPT // step * step
     hint = f"--image-size {step * (224 // step or 1)},{step * (512 // step or 2)}"
     for word in words:
-        if not (word.isdecimal() and 0 < int(word[:9]) <= most) or int(word) % step:
+        digits = word.lstrip("0")
+        side = int(digits) if digits.isdecimal() and len(digits) <= len(str(most)) else 0
+        if not 0 < side <= most or side % step:
             expected = _("multiples of {step} up to {most}").format(step=step, most=most)
-            raise BadInput(f"--image-size {word}", expected, hint)
-    if not 1 <= len(set(words)) <= _MOST_SIZES:
-        wrong = f"--image-size: {len(set(words))}"
+            raise BadInput(f"--image-size {shorten(word, 20)}", expected, hint)
+        sides.add(side)
+    if not 1 <= len(sides) <= _MOST_SIZES:
+        wrong = f"--image-size: {len(sides)}"
         raise BadInput(wrong, _("1 to {n} sizes").format(n=_MOST_SIZES), hint)
-    return [int(word) for word in words]
+    return sorted(sides)
+
+
+def _one_of(chosen: int | None, name: str, most: int, usual: int) -> int:
+    """The patch or window that was chosen, else the usual one, which is offered instead."""
+    try:
+        require(usual if chosen is None else chosen, name, 1, most)
+    except BadInput as refused:
+        raise BadInput(refused.wrong, refused.expected, f"--{name} {usual}") from None
+    return usual if chosen is None else chosen
 
 
 def _affordable(shapes: Sequence[Shape], stage: int) -> None:
@@ -362,6 +387,11 @@ def _shapes(config: swin.Config) -> list[Shape]:
     return shapes
 
 
+def _padded(shape: Shape) -> int:
+    """Side of the grid, filled up to whole windows."""
+    return -(-shape.grid // shape.window) * shape.window
+
+
 def _one_stage(size: int, patch: int, window: int) -> swin.Config:
     """A Swin of a single stage: a block with windows, then one with shifted windows."""
     return swin.Config(
@@ -385,25 +415,33 @@ def _flow(p: swin.Swin, x: Floats, config: swin.Config, trace: swin.Trace, at: i
     brighter[:, row * side : (row + 1) * side, column * side : (column + 1) * side] += _GREY_LEVEL
     nudged = swin.read(p, brighter, config)
     embedded, first, second = (b - a for a, b in zip(trace.states, nudged.states, strict=True))
-    block = p.stages[0].blocks[1]
-    unshifted = [swin.block(block, each.states[1], M, 0, _STYLE)[0] for each in (trace, nudged)]
+    k = trace.shifts[1]
 
-    def reach(blocks: str, difference: Floats) -> Reach:
+    def unmasked(k: int) -> Floats:
+        """What the second block makes of the nudge if it rolls the grid by k and masks nothing."""
+        block = p.stages[0].blocks[1]
+        rolled = (swin.shift(each.states[1], k) for each in (trace, nudged))
+        before, after = (swin.block(block, z, M, 0, _STYLE)[0] for z in rolled)
+        return np.asarray(swin.shift(after - before, -k))
+
+    def reach(blocks: str, difference: Floats, k: int = 0) -> Reach:
         change = np.linalg.norm(difference, axis=-1) / np.linalg.norm(embedded)
-        touched = swin.windows(change[:, :, None] > 0, M).any(axis=(1, 2))
+        places = (np.argwhere(change > 0) - k) // M  # window of the last block, row and column
         return Reach(
             blocks,
-            changed=int((change > 0).sum()),
-            windows=int(touched.sum()),
+            changed=len(places),
+            windows=len(set(map(tuple, places.tolist()))),
             inside=float(change[own].max()),
             outside=float(change[~own].max(initial=0.0)),
             change=change,
         )
 
+    shifted = ("W-MSA, SW-MSA", "W-MSA, SW-MSA without mask") if k else ("W-MSA, W-MSA",) * 2
     return [
         reach("W-MSA", first),
-        reach("W-MSA, W-MSA", unshifted[1] - unshifted[0]),
-        reach("W-MSA, SW-MSA" if trace.shifts[1] else "W-MSA, W-MSA", second),
+        reach("W-MSA, W-MSA", unmasked(0)),
+        reach(shifted[0], second, k),
+        reach(shifted[1], unmasked(k), k),
     ]
 
 
@@ -414,13 +452,17 @@ def _regions(shape: Shape) -> Integers:
     return np.asarray(swin.regions(n, n, shape.window, shape.shift)) if shape.shift else none
 
 
+def _mask(regions: Integers) -> Booleans:
+    """True where two patches are of one region, (M²,) -> (M², M²)."""
+    return np.asarray(regions[:, None] == regions[None, :])
+
+
 def _picked(p: swin.Swin, trace: swin.Trace, shape: Shape, regions: Integers, pick: int) -> Picked:
     """Window `pick` of the second block, regions (M²,): its attention, masked and not."""
-    n, M, k = shape.grid, shape.window, shape.shift
+    M, mask = shape.window, _mask(regions)
     block = p.stages[0].blocks[1]
     z = transformer.norm(block.norm_1, trace.states[1], _STYLE)
-    own = swin.windows(swin.shift(z, k), M)[pick - 1 : pick]  # (1, M², d)
-    mask = swin.shift_mask(n, n, M, k)[pick - 1] if k else np.ones((M * M, M * M), bool)
+    own = swin.windows(swin.shift(z, shape.shift), M)[pick - 1 : pick]  # (1, M², d)
     _y, free = swin.window_attention(block, own, M, _STYLE.h)
     masked = trace.weights[1][pick - 1, 0]
     return Picked(
@@ -428,7 +470,6 @@ def _picked(p: swin.Swin, trace: swin.Trace, shape: Shape, regions: Integers, pi
         crossing=float((free[0, 0] * ~mask).sum() / M**2),
         left=float((masked * ~mask).sum() / M**2),
         regions=np.asarray(regions).reshape(M, M),
-        mask=np.asarray(mask),
         free=np.asarray(free[0, 0]),
         masked=np.asarray(masked),
     )
@@ -453,8 +494,9 @@ def check(**options: Any) -> list[Check]:
     """Both blocks against global attention in torch that is told who may look at whom.
 
     The oracle knows neither roll nor windows nor regions: every patch attends to all, with −∞
-    where rows or columns lie in different windows of the shifted lattice. And the multiply-adds of
-    eq. 1 and 2 against those that torch counts.
+    where rows or columns lie in different windows of the shifted lattice. Windows and patches are
+    fewer where all to all would be too much. And the multiply-adds of eq. 1 and 2 against those
+    that torch counts.
     """
     import torch
 
@@ -466,20 +508,20 @@ def check(**options: Any) -> list[Check]:
     few = M * min(shape.grid // M, _CHECKED // M)
     tokens = swin.embed(drawn, np.moveaxis(result.pixels, 2, 0) / 127.5 - 1, config)[:few, :few]
     noise = rng.normal(size=(2 * M, 3 * M, _WIDTH))
+    blocks = {"W-MSA": 0, **({"SW-MSA": M // 2} if shape.shift else {})}
     checks = []
     for name, z in (
-        (_("this picture"), tokens),
+        (_("{n} × {n} patches of this picture").format(n=few), tokens),
         (_("noise on 2 × 3 windows"), noise),
     ):
-        for what, k in (("W-MSA", 0), ("SW-MSA", M // 2)):
+        for what, k in blocks.items():
             p = swin.init_block(rng, _WIDTH, 2, M, 2 * _WIDTH)
             p = trees.convert(lambda w: rng.normal(0, 0.3, w.shape), p)  # no zero hides
-            if k < len(z):
-                errors = _against_torch(torch, p, z, M, k, rng)
-                checks += [
-                    Check(f"{what}, {about}, {name}", error, 1e-9)
-                    for about, error in zip((_("outputs"), _("gradients")), errors, strict=True)
-                ]
+            errors = _against_torch(torch, p, z, M, k, rng)
+            checks += [
+                Check(f"{what}, M = {M}, {about}, {name}", error, 1e-9)
+                for about, error in zip((_("outputs"), _("gradients")), errors, strict=True)
+            ]
     return checks + _counted(torch, result)
 
 
@@ -572,8 +614,9 @@ class _Cut:
         colours: (n, n, 3) from 0 to 255, one colour a patch.
         signs: (n, n) characters, what stands for a patch where there are no colours.
         M: side of a window.
-        shift: where the first line stands, if not behind M patches.
+        shift: where the first line stands, or 0: behind M patches.
         marked: (row, column) of a patch that stands out.
+        outlined: (n, n) is true inside a line that shows on any photo; characters go without.
     """
 
     def __init__(
@@ -581,11 +624,12 @@ class _Cut:
         colours: Floats,
         signs: Sequence[Sequence[str]],
         M: int,
-        shift: int = 0,
-        marked: tuple[int, int] | None = None,
+        shift: int,
+        marked: tuple[int, int],
+        outlined: Booleans,
     ) -> None:
         self.colours, self.signs, self.n = colours, signs, len(colours)
-        self.M, self.shift, self.marked = M, shift, marked
+        self.M, self.shift, self.marked, self.outlined = M, shift, marked, outlined
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         room = min(_PANEL, options.max_width)
@@ -596,15 +640,14 @@ class _Cut:
             pixels = np.asarray(self.colours[np.ix_(columns, columns)])
             line = np.array(columns) == _LINE
             pixels[line] = pixels[:, line] = palette.rgb(console, palette.INKS["swin"])
-            if self.marked is not None:
-                row, column = (_nearest(columns, place) for place in self.marked)
-                pixels[row, column] = ImageColor.getrgb(_NUDGED)
+            at = tuple(_nearest(columns, place) for place in self.marked)
+            pixels[_around(self.outlined, columns)] = ImageColor.getrgb(_OUTLINE)
+            pixels[at] = ImageColor.getrgb(_NUDGED)
             yield Picture(pixels.astype(np.uint8), max_width=room, max_height=_PANEL)
             return
         rows = self._places(room // 2, lined)
         drawn = [[self._sign(row, column) for column in columns] for row in rows]
-        if self.marked is not None:
-            drawn[_nearest(rows, self.marked[0])][_nearest(columns, self.marked[1])] = "X"
+        drawn[_nearest(rows, self.marked[0])][_nearest(columns, self.marked[1])] = "X"
         for signs in drawn:
             yield Text(fit("".join(signs), options.ascii_only))
 
@@ -646,6 +689,21 @@ def _nearest(places: Sequence[int], patch: int) -> int:
     return min(drawn, key=lambda i: abs(places[i] - patch))
 
 
+def _around(inside: Booleans, places: Sequence[int]) -> Booleans:
+    """The pixels around the patches (n, n) that are inside; a line between two of them is too."""
+    beside = [
+        [place] if place != _LINE else [places[i - 1], places[i + 1]]
+        for i, place in enumerate(places)
+    ]
+    left, right = ([patches[side] for patches in beside] for side in (0, -1))
+    within = np.all([inside[np.ix_(a, b)] for a in (left, right) for b in (left, right)], axis=0)
+    nearest = np.array([_nearest(places, patch) for patch in range(len(inside))])
+    within[tuple(nearest[axis] for axis in np.nonzero(inside))] = True  # if they were left out too
+    n, wide = len(places), np.pad(within, 1)
+    near = np.any([wide[i : i + n, j : j + n] for i in range(3) for j in range(3)], axis=0)
+    return np.asarray(near & ~within)
+
+
 class _Legend:
     """What bright and tinted patches mean, or the signs that stand for them without colours."""
 
@@ -656,18 +714,40 @@ class _Legend:
         yield Note(self.coloured if palette.half_blocks(console, options) else self.plain)
 
 
+class _Pictures:
+    """The pictures of the blocks; the one without a shift is among them where there is room."""
+
+    def __init__(self, result: Windows) -> None:
+        self.result = result
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        first, again, *rest = _panels(self.result)
+        wide = not rest or options.max_width >= 4 * (_PANEL + 2) - 2
+        yield Panels([first, again, *rest] if wide else [first, *rest], min_width=24)
+
+
+class _Costs:
+    """The table of what attention costs; the wider the console, the longer its bars."""
+
+    def __init__(self, result: Windows) -> None:
+        self.result = result
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        spare = max(0, options.max_width - 104) // len(self.result.sides)
+        yield _costs(self.result, min(_BAR + spare, _LONGEST_BAR))
+
+
 def show(result: Windows, detail: bool = False) -> RenderableType:
-    """What a nudge reaches, in windows and in shifted ones; the stages; what attention costs."""
+    """What a nudge reaches, in windows and in shifted ones, and what attention costs."""
     equation = "4hwC² + 2(hw)²C → 4hwC² + 2M²hwC"
     parts: list[RenderableType] = [
         Title(_("What do windows save, and what do they cut off?"), equation)
     ]
     if result.image.path is not None or result.notes:
         parts.append(Note(_facts(result)))
-    parts += [Panels(_panels(result), min_width=24), _legend(result)]
-    parts += [_stages(result), _costs(result), Note(_units(result))]
+    parts += [_Pictures(result), _legend(result), _Costs(result), Note(_units(result))]
     if detail:
-        parts += _steps(result)
+        parts += [_stages(result), *_steps(result)]
     return Group(*parts)
 
 
@@ -675,27 +755,33 @@ def _facts(result: Windows) -> str:
     image = result.image
     name = _("sample picture") if image.path is None else os.path.basename(image.path)
     name = name if len(name) <= 32 else f"{name[:20]}…{name[-11:]}"
-    middle = _("its middle as {n} × {n}").format(n=result.size)
-    return "; ".join([f"{name}, {image.width} × {image.height}", middle, *result.notes])
+    middle = _("its middle as {n} × {n}")
+    if min(image.width, image.height) < result.size:
+        middle = _("its middle enlarged to {n} × {n}")
+    size = f"{name}, {image.width} × {image.height}"
+    return "; ".join([size, middle.format(n=result.size), *result.notes])
 
 
 def _panels(result: Windows) -> list[tuple[str, RenderableType]]:
     """What each block's windows let through, and the grid as the second block computes it."""
-    first, _again, second = result.flow
-    M, k = result.shape.window, result.shape.shift
+    first, again, second, _unmasked = result.flow
+    n, M, k = result.shape.grid, result.shape.window, result.shape.shift
     panels: list[tuple[str, RenderableType]] = [
         (_("1 W-MSA: {n} changed").format(n=count(first.changed)), _reached(result, first)),
+        (_("2 W-MSA: {n} changed").format(n=count(again.changed)), _reached(result, again)),
     ]
     if not k:
-        title = _("2 W-MSA: {n} changed")
-        return [*panels, (title.format(n=count(second.changed)), _reached(result, second))]
+        return panels
     pieces = len(set(result.regions.reshape(-1).tolist()))
-    rolled = _("rolled by {k}: {n} pieces").format(k=k, n=pieces)
+    row, column = (M * i for i in divmod(result.pick - 1, n // M))
+    picked = np.zeros((n, n), bool)
+    picked[row : row + M, column : column + M] = True
+    rolled = _rolled(result, _tinted(result), picked)
     title = _("2 SW-MSA: {n} changed").format(n=count(second.changed))
     return [
         *panels,
         (title, _reached(result, second, k)),
-        (rolled, _Cut(_tinted(result), _digits(result.regions), M)),
+        (_("rolled by {k}: {n} pieces").format(k=k, n=pieces), rolled),
     ]
 
 
@@ -710,7 +796,14 @@ def _reached(result: Windows, reach: Reach, shift: int = 0) -> _Cut:
     changed = reach.change > 0
     colours = _patches(result) * np.where(changed, 1, _DARK)[..., None]
     signs = [["█" if there else "·" for there in row] for row in changed.tolist()]
-    return _Cut(colours, signs, result.shape.window, shift, marked=result.place)
+    return _Cut(colours, signs, result.shape.window, shift, result.place, changed)
+
+
+def _rolled(result: Windows, colours: Floats, outlined: Booleans) -> _Cut:
+    """The grid that block 2 computes, in these colours, and where the nudged patch is in it."""
+    row, column = ((place - result.shape.shift) % result.shape.grid for place in result.place)
+    signs = [[str(i) for i in row] for row in result.regions.tolist()]
+    return _Cut(colours, signs, result.shape.window, 0, (row, column), outlined)
 
 
 def _tinted(result: Windows) -> Floats:
@@ -722,28 +815,27 @@ def _tinted(result: Windows) -> Floats:
     return np.asarray((1 - share) * rolled + share * colours[result.regions])
 
 
-def _digits(regions: Integers) -> list[list[str]]:
-    return [[str(i) for i in row] for row in regions.tolist()]
-
-
 def _legend(result: Windows) -> _Legend:
     coloured = [
         _(
-            "Bright: what changes when patch {at} of stage {stage}, red, is one grey level"
-            " brighter; blocks of random weights, {d} wide."
+            "Outlined: what changes when patch {at} of stage {stage} (red) is a grey level"
+            " brighter; random weights, {d} channels."
         )
     ]
     plain = [
         _(
-            "█: what changes when patch {at} of stage {stage}, X, is one grey level brighter;"
-            " blocks of random weights, {d} wide."
+            "█: what changes when patch {at} of stage {stage} (X) is a grey level brighter; random"
+            " weights, {d} channels."
         )
     ]
     if result.shape.shift:
-        coloured.append(_("Tinted: what the roll brought beside strangers."))
-        plain.append(_("1 to 8: what the roll brought beside strangers."))
+        coloured.append(
+            _("Tinted: pieces that share a window but are no neighbours; outlined: window {pick}.")
+        )
+        plain.append(_("1 to 8: pieces that share a window but are no neighbours."))
     side = result.shape.grid // result.shape.window
     numbers = {"at": result.at, "stage": result.stage, "d": result.block_width, "n": side}
+    numbers["pick"] = result.pick
     for sentences in (coloured, plain):
         if not _lined(side, _PANEL):
             sentences.append(_("{n} × {n} windows: too many for lines between them."))
@@ -765,18 +857,23 @@ def _stages(result: Windows) -> Flow:
     return Flow(steps)
 
 
-def _costs(result: Windows) -> Table:
-    """Global attention and attention in windows: the work of each stage, and how it grows."""
+def _costs(result: Windows, length: int) -> Table:
+    """Global attention and attention in windows: the products of each stage, and how they grow.
+
+    The ratios have bars, the longest of them of `length` columns.
+    """
     i = result.sides.index(result.size)
+    most = max(result.ratio(side, s.stage) for side in result.sides for s in result.shapes)
     rows = []
     for shape in result.shapes:
         M, stage = shape.window, shape.stage
         work = [_giga(result.macs[kind][i][stage - 1]) for kind in ("global", "window")]
-        times = [f"{number(result.ratio(side, stage), 3)} ×" for side in result.sides]
-        windows = f"{shape.windows} · {M}×{M}"
-        rows.append([str(stage), count(shape.grid**2), windows, *work, *times])
-    ratios = [_("ratio at {n}").format(n=side) for side in result.sides]
-    heads = [_("patches"), _("windows"), _("global"), _("in windows"), *ratios]
+        ratios = [result.ratio(side, stage) for side in result.sides]
+        times = [f"{'█' * round(x / most * length):{length}} {number(x, 3):>4} ×" for x in ratios]
+        grid = f"{shape.grid}×{shape.grid}×{shape.width}"
+        rows.append([str(stage), grid, f"{shape.windows} · {M}×{M}", *work, *times])
+    ratios_at = [_("ratio at {n}").format(n=side) for side in result.sides]
+    heads = ["h×w×C", _("windows M×M"), _("global"), _("in windows"), *ratios_at]
     keys = ["swin" if s.stage == result.stage else "" for s in result.shapes]
     return Table([Column(_("stage"), "left"), *heads], rows, keys=keys)
 
@@ -787,37 +884,44 @@ def _giga(macs: int) -> str:
 
 
 def _units(result: Windows) -> str:
-    """What the table counts, and where eq. 2 leaves out what fills up the last windows."""
+    """What the table counts, and where grids had to be filled up to whole windows."""
+    text = _(
+        "Billion multiply-adds of the matrix products in a block's attention at {size}, as eq. 1"
+        " and 2 count; not of softmax, B, mask, norms, FFN."
+    ).format(size=result.size)
     sides = zip(result.sides, result.whole, strict=True)
-    broken = ", ".join(str(side) for side, whole in sides if not all(whole))
-    text = _("Billion multiply-adds of a block's attention at {size}.")
-    if broken:
-        text = _(
-            "Billion multiply-adds of a block's attention at {size}. Padding, needed at {sizes}, is"
-            " not counted."
-        )
-    return text.format(size=result.size, sizes=broken)
+    broken = [i for i, (_side, whole) in enumerate(sides) if not all(whole)]
+    if not broken:
+        return text
+    work = result.macs
+    bare = [number(work["global"][i][0] / work["window"][i][0], 3) for i in broken]
+    padded = _(
+        "At {sides} padding to whole windows counts, projections included, as in transformers;"
+        " unpadded stage 1 has {ratios}."
+    ).format(
+        sides=_(", ").join(str(result.sides[i]) for i in broken),
+        ratios=_(", ").join(f"{ratio} ×" for ratio in bare),
+    )
+    return f"{text} {padded}"
 
 
 def _steps(result: Windows) -> list[RenderableType]:
     """What the second block does without the shift, and one window's mask, step by step."""
-    M, k = result.shape.window, result.shape.shift
-    again = result.flow[1]
     parts: list[RenderableType] = []
-    if k:
-        title = _("2 W-MSA: {n} changed").format(n=count(again.changed))
-        rolled = np.asarray(swin.shift(_patches(result), k))
-        bare = _Cut(rolled, _digits(result.regions), M)
-        numbered = _Cut(_coloured(result.regions), _digits(result.regions), M)
-        pieces = _("its pieces, 0 to 8")
-        panels = [(title, _reached(result, again)), (_("the picture, rolled"), bare)]
-        parts.append(Panels([*panels, (pieces, numbered)], min_width=24))
+    if result.shape.shift:
+        _first, again, *_rest = _panels(result)
+        nothing = np.zeros_like(result.regions, bool)
+        patches = np.asarray(swin.shift(_patches(result), result.shape.shift))
+        bare = _rolled(result, patches, nothing)
+        numbered = _rolled(result, _coloured(result.regions), nothing)
+        panels = [(_("the picture, rolled"), bare), (_("its pieces, 0 to 8"), numbered)]
+        parts.append(Panels([again, *panels], min_width=24))
         parts += _mask_steps(result)
     row, column = result.place
     title = _("Attention of patch {at} (row {row}, column {column}) in its window, random weights")
     parts.append(Title(title.format(at=result.at, row=row + 1, column=column + 1)))
     looks = [(_("before the shift"), result.attention["before"])]
-    if k:
+    if result.shape.shift:
         looks.append((_("after the shift"), result.attention["after"]))
     return [*parts, Panels([(t, Heatmap(w, cell_width=4)) for t, w in looks], min_width=32)]
 
@@ -833,9 +937,9 @@ def _mask_steps(result: Windows) -> list[RenderableType]:
     title = _("The mask of window {pick} of the shifted grid, step by step")
     steps = _(
         "1: the window's {n} patches, each with the number of its piece. 2: row a query, column a"
-        " key; bright where both are of one piece. 3: softmax(Q Kᵀ / √d + B) as it is: {crossing}"
-        " crosses between pieces. 4: with −∞ where the mask is dark: {left} crosses. Bright as the"
-        " root of the weight."
+        " key; bright where both are of one piece. 3: softmax(Q Kᵀ / √(d/h) + B), d/h the width of"
+        " a head, as it is: {crossing} crosses between pieces. 4: with −∞ where the mask is dark:"
+        " {left} crosses. Bright as the root of the weight."
     ).format(n=M * M, crossing=_percent(found.crossing), left=_percent(found.left))
     top = float(max(found.free.max(), found.masked.max()))
     shades = [found.mask.astype(float), found.free / top, found.masked / top]
@@ -854,45 +958,41 @@ def _mask_steps(result: Windows) -> list[RenderableType]:
 
 def takeaways(result: Windows) -> list[str]:
     """How far a nudge gets with windows, what the mask holds back, and what the windows save."""
-    return [*_boundary(result), *_held_back(result), _saved(result)]
+    return [_boundary(result), *_held_back(result), _saved(result)]
 
 
-def _boundary(result: Windows) -> list[str]:
+def _boundary(result: Windows) -> str:
     """Where the nudge stops, with the shift and without."""
-    first, again, second = result.flow
+    first, again, second, unmasked = result.flow
     shape = result.shape
-    numbers = {
-        "a": count(first.changed),
-        "b": count(again.changed),
-        "c": count(second.changed),
-        "n": count(shape.grid**2),
-        "k": shape.shift,
-        "M": shape.window,
-        "stage": shape.stage,
-        "w": second.windows,
-    }
     if shape.windows == 1:
-        text = _(
+        reached = _(
             "Stage {stage} is one window of {M} × {M}: {a} of {n} patches change at once; nothing"
             " needs to shift."
         )
-        return [text.format(**numbers)]
-    if first.outside > 0:
-        text = _("The nudge leaves its window: {a} of {n} patches change after W-MSA.")
-        return [text.format(**numbers)]
-    stays = _(
-        "A nudge stays in its window: {a} of {n} patches change after W-MSA, {b} after another"
-        " W-MSA, outside exactly none."
-    )
-    if again.outside > 0:
-        stays = _("A nudge changes {a} of {n} patches after W-MSA, {b} after another W-MSA.")
-    if not shape.shift:
-        crosses = _("Windows of {M} × {M} have no half to shift by: block 2 leaves it at {c}.")
-    elif second.changed > again.changed:
-        crosses = _("If block 2 shifts its windows by {k}, it reaches {c}, of {w} windows.")
+    elif not shape.shift:
+        reached = _(
+            "The nudge reaches {a} of {n} patches after W-MSA. Windows of {M} × {M} have no half to"
+            " shift by: block 2 leaves it at {c}."
+        )
     else:
-        crosses = _("Shifted by {k}, block 2 reaches no more: {c}.")
-    return [f"{stays} {crosses}".format(**numbers)]
+        reached = _(
+            "The nudge reaches {a} of {n} patches after W-MSA, {b} after another (--detail);"
+            " outside its window the change is {outside}. If block 2 shifts its windows by {k}, it"
+            " reaches {c}, the {w} shifted windows that its own overlaps; without the mask {e}."
+        )
+    return reached.format(
+        a=count(first.changed),
+        b=count(again.changed),
+        c=count(second.changed),
+        e=count(unmasked.changed),
+        n=count(shape.grid**2),
+        outside=number(max(first.outside, again.outside)),
+        k=shape.shift,
+        M=shape.window,
+        stage=shape.stage,
+        w=second.windows,
+    )
 
 
 def _held_back(result: Windows) -> list[str]:
@@ -900,18 +1000,23 @@ def _held_back(result: Windows) -> list[str]:
     found, shape = result.picked, result.shape
     if not shape.shift:
         return []
-    mixed = _("Rolled, {mixed} of {n} windows hold strangers.").format(
+    mixed = _("Rolled, {mixed} of {n} windows hold pieces that are no neighbours.").format(
         mixed=result.mixed, n=shape.windows
     )
     if found.pieces == 1:
-        text = _("Window {pick} holds one piece: its mask hides nothing.")
+        text = _(
+            "Window {pick} (row {row}, column {column}) holds one piece: its mask hides nothing."
+        )
     else:
         text = _(
-            "Without the mask {crossing} of window {pick}'s attention (random weights) would cross"
-            " between its {pieces} pieces; with it {left}."
+            "In window {pick} (row {row}, column {column}) {crossing} of attention (random weights)"
+            " crosses between its {pieces} pieces without the mask, {left} with it."
         )
+    row, column = divmod(result.pick - 1, shape.grid // shape.window)
     own = text.format(
         pick=result.pick,
+        row=row + 1,
+        column=column + 1,
         pieces=found.pieces,
         crossing=_percent(found.crossing),
         left=_percent(found.left),
@@ -925,49 +1030,55 @@ def _percent(share: float) -> str:
 
 
 def _saved(result: Windows) -> str:
-    """Global attention against windows, and how both grow with the picture."""
+    """Global attention against windows, how both grow, and where windows take more."""
     small, large = result.sides[0], result.sides[-1]
-    own = result.ratio(result.size, 1)
-    last = result.ratio(result.size, _STAGES)
-    if own <= 1:
-        text = _("At {size} a window is all of stage 1: windows save nothing, ratio {own}.")
+    own, last = (result.ratio(result.size, stage) for stage in (1, _STAGES))
+    if own == 1:
+        text = _(
+            "At {size} a window is all of stage 1: its matrix products are those of global"
+            " attention."
+        )
     else:
         text = _(
-            "At {size} global attention is {own} × the work of windows in stage 1, {last} × in"
-            " stage 4."
+            "At {size} global attention's matrix products take {own} × the multiply-adds of"
+            " windows' in stage 1, {last} × in stage 4."
         )
-    saved = text.format(size=result.size, own=number(own, 3), last=number(last, 3))
-    if small == large:
-        return saved
-    grown = {kind: work[-1][0] / work[0][0] for kind, work in result.macs.items()}
-    patches = (large / small) ** 2
-    grows = _(
-        "From {small} to {large} stage 1 has {n} × the patches: globally {g} × the work, in windows"
-        " {w} ×."
-    ).format(
-        small=small,
-        large=large,
-        n=number(patches, 3),
-        g=number(grown["global"], 3),
-        w=number(grown["window"], 3),
-    )
-    return f"{saved} {grows}"
+    told = [text.format(size=result.size, own=number(own, 3), last=number(last, 3))]
+    if small != large:
+        grown = {kind: work[-1][0] / work[0][0] for kind, work in result.macs.items()}
+        text = _(
+            "From {small} to {large}, with {n} × the patches, stage 1 takes {g} × globally, {w} ×"
+            " in windows."
+        )
+        patches, g, w = (large / small) ** 2, grown["global"], grown["padded"]
+        shares = {"n": number(patches, 3), "g": number(g, 3), "w": number(w, 3)}
+        told.append(text.format(small=small, large=large, **shares))
+    dearer = []
+    for stage in range(1, _STAGES + 1):
+        sides = _(", ").join(str(s) for s in result.sides if result.ratio(s, stage) < 1)
+        if sides:
+            dearer.append(_("in stage {stage} at {sides}").format(stage=stage, sides=sides))
+    if dearer:
+        text = _("Padded windows take more than global attention {places}.")
+        told.append(text.format(places=_("; ").join(dearer)))
+    return " ".join(told)
 
 
 def question(result: Windows) -> Question:
     """How many patches one patch reaches in two blocks."""
     shape, right = result.shape, result.flow[2].changed
-    own = shape.window**2
-    others = [own, 2 * own, shape.grid**2, 4 * own, right + 1, 2 * right, right + 2]
-    wrong = [n for n in dict.fromkeys(others) if n != right][:3]
-    several = sorted([right, *wrong])
+    M, n = shape.window, shape.grid**2
+    others = [k for k in (M**2, 4 * M**2, n, 2 * M**2, 2 * M - 1, 1, 0) if k <= n and k != right]
+    several = sorted([right, *list(dict.fromkeys(others))[:3]])
     text = _(
-        "Attention in windows of {M} × {M} patches, in the next block shifted by {k}. One patch"
-        " of {n} is nudged: how many change?"
-    ).format(M=shape.window, k=shape.shift, n=count(shape.grid**2))
+        "Attention in windows of {M} × {M} patches, in the next block shifted by {k}. Of {n}"
+        " patches the one in row {row}, column {column} is nudged: how many change?"
+    )
     if not shape.shift:
         text = _(
-            "Two blocks of attention in windows of {M} × {M} patches, without shift. One patch of"
-            " {n} is nudged: how many change?"
-        ).format(M=shape.window, n=count(shape.grid**2))
-    return Question(text, [count(n) for n in several], several.index(right), _boundary(result)[0])
+            "Two blocks of attention in windows of {M} × {M} patches, without shift. Of {n} patches"
+            " the one in row {row}, column {column} is nudged: how many change?"
+        )
+    row, column = result.place
+    text = text.format(M=M, k=shape.shift, n=count(n), row=row + 1, column=column + 1)
+    return Question(text, [count(n) for n in several], several.index(right), _boundary(result))

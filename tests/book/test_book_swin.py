@@ -180,3 +180,16 @@ def test_sizes_of_the_paper(config: swin.Config, count: int) -> None:
     assert trees.count(swin.init(config)) == count
     assert [config.grid(i) for i in range(4)] == [56, 28, 14, 7]
     assert [config.width(i) for i in range(4)] == [config.d * 2**i for i in range(4)]
+
+
+def test_weights_are_drawn_with_the_deviations_that_are_said() -> None:
+    config = swin.Config(image=56, d=64, depths=(1, 1), heads=(4, 4), classes=3)
+    p = swin.init(config, np.random.default_rng(0))
+    assert not any(w.any() for w in (p.b, *p.head))
+    for name, w in trees.leaves(p._replace(head=None)):
+        if w.ndim == 2:
+            deviation = 0.02 if name.endswith("table") else 1 / np.sqrt(len(w))
+            assert w.std() == pytest.approx(deviation, rel=0.1), name
+            assert abs(w.mean()) < 0.2 * deviation, name
+        else:
+            assert (w == ("norm" in name and name.endswith("weight"))).all(), name

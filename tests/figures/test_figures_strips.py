@@ -22,7 +22,7 @@ def test_pixels_are_where_there_is_something(draw):
     assert draw(one(EYE), width=20)[1:] == [text.ljust(20) for text in ("▀▄··", "··▀▄")]
     assert draw(one(EYE), width=20, plain=True)[1:] == [text.ljust(20) for text in ('"_..', '.."_')]
     full = draw(one(np.zeros((2, 3))), width=20)
-    assert full[1].rstrip() == "███"
+    assert full[1].rstrip() == "░░░"
 
 
 def test_an_odd_row_has_nothing_below(draw, cells):
@@ -100,3 +100,8 @@ def test_it_fits_every_console(width, draw, console):
 
 def test_markup_is_shown_as_it_is(draw):
     assert "[/b]" in draw(one(EYE, "[/b]"), width=20)[0]
+
+
+def test_without_colour_shades_are_of_the_stronger_of_two_pixels(draw):
+    values = np.array([[0.1, 0.6, 0.0, np.nan], [0.0, 0.3, 1.0, np.nan]])
+    assert draw(one(values), width=9)[1].rstrip() == "░▓█·"

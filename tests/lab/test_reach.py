@@ -5,6 +5,8 @@ import io
 import json
 import math
 from functools import partial
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import torch
 from conftest import Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from seqlab import trees
 from seqlab.book import attention, mixer, rnn, swin, transformer
@@ -55,7 +59,7 @@ def test_a_layer_s_jacobian_is_that_of_autograd(name: str, shape: Shape) -> None
         layer = partial(kind.layer, trees.convert(torch.tensor, p), s=shape, index=index)
         oracle = torch.autograd.functional.jacobian(lambda t: layer(t[None])[0], torch.tensor(x))  # noqa: B023
         size = shape.n * shape.d
-        found = kind.jacobian(p, x, shape, index)
+        found = kind.push(p, x, shape, index, np.eye(size))
         theirs = oracle.reshape(size, size).numpy()
         np.testing.assert_allclose(found, theirs, atol=1e-8 * np.abs(theirs).max())
         ours, others = (reach._norms(jacobian, shape) > 0 for jacobian in (found, theirs))
@@ -65,10 +69,14 @@ def test_a_layer_s_jacobian_is_that_of_autograd(name: str, shape: Shape) -> None
 def test_differences_are_exact_for_what_is_known() -> None:
     rng = np.random.default_rng(0)
     x, A = rng.normal(size=(3, 2)), rng.normal(size=(6, 6))
-    linear = reach.differences(lambda x: (x.reshape(-1, 6) @ A.T).reshape(-1, 3, 2), x)
-    np.testing.assert_allclose(linear, A, atol=1e-11)
-    np.testing.assert_allclose(reach.differences(np.tanh, x), np.diag(1 - np.tanh(x.ravel()) ** 2))
-    first = reach.differences(lambda x: np.exp(x) * [1, 0], x)
+    f, one = lambda x: (x.reshape(-1, 6) @ A.T).reshape(-1, 3, 2), np.eye(6)
+    np.testing.assert_allclose(reach.differences(f, x, one), A, atol=1e-11)
+    along = rng.normal(size=(6, 2)) * [1e6, 1e-9]  # of any length
+    np.testing.assert_allclose(reach.differences(f, x, along), A @ along, rtol=1e-9)
+    exact = np.diag(1 - np.tanh(x.ravel()) ** 2)
+    np.testing.assert_allclose(reach.differences(np.tanh, x, one), exact)
+    assert (reach.differences(np.tanh, x, 0 * one) == 0).all()
+    first = reach.differences(lambda x: np.exp(x) * [1, 0], x, one)
     assert (first[1::2] == 0).all() and (first - np.diag(np.diag(first)) == 0).all()
 
 
@@ -77,9 +85,9 @@ def test_differences_are_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatc
     kind = ARCHITECTURES["attention"]
     shape = LINE._replace(n2=5)
     layer = partial(kind.layer, kind.draw(np.random.default_rng(1), shape), s=shape, index=0)
-    at_once = reach.differences(layer, x)
+    at_once = reach.differences(layer, x, np.eye(20))
     monkeypatch.setattr(reach, "_TOGETHER", 30)
-    np.testing.assert_array_equal(reach.differences(layer, x), at_once)
+    np.testing.assert_array_equal(reach.differences(layer, x, np.eye(20)), at_once)
 
 
 def test_the_strengths_are_norms_of_blocks() -> None:
@@ -258,13 +266,29 @@ def test_theory_is_what_the_patterns_of_layers_give(n1: int, n2: int, k: int, m:
     assert reach._until_full([near[0] & near[1]] * 2) == ARCHITECTURES["conv"].theory(s)
 
 
-@pytest.mark.parametrize(("n", "m"), [(8, 4), (12, 4), (16, 4), (12, 2), (32, 8), (24, 6)])
-def test_shifted_windows_take_two_n_by_m_less_one(n: int, m: int) -> None:
-    s = LINE._replace(n2=n, m=m)
-    assert ARCHITECTURES["shifted"].theory(s) == 2 * n // m - 1
-    assert ARCHITECTURES["shifted"].formula(s) == "2n/m − 1"
-    odd = ARCHITECTURES["shifted"].formula(LINE._replace(n2=n + 1, m=m))
-    assert odd == "hops"
+@pytest.mark.parametrize(
+    ("sides", "m", "layers"),  # by hand: from the last token back, where each layer's window begins
+    [((1, 8), 4, 3), ((1, 9), 4, 5), ((1, 11), 4, 5), ((1, 13), 4, 7), ((1, 5), 4, 3),
+     ((1, 7), 3, 5), ((1, 10), 3, 7), ((1, 3), 2, 3), ((6, 9), 4, 5), ((9, 3), 4, 5)],
+)  # fmt: skip
+def test_shifted_windows_take_two_ceil_n_by_m_less_one(
+    sides: tuple[int, int], m: int, layers: int
+) -> None:
+    s = LINE._replace(n1=sides[0], n2=sides[1], m=m)
+    assert ARCHITECTURES["shifted"].theory(s) == layers
+    assert ARCHITECTURES["shifted"].formula(s) == "2 ceil(n/m) − 1"
+    assert ARCHITECTURES["shifted"].formula(s._replace(m=64)) == "1"
+
+
+@pytest.mark.parametrize(
+    ("sides", "k", "layers"),  # by hand: (k - 1) / 2 tokens a layer; n/k would have 4, 3, 2, 2, 3
+    [((1, 12), 3, 11), ((1, 12), 5, 6), ((1, 12), 7, 4), ((1, 13), 9, 3), ((4, 9), 3, 8)],
+)
+def test_convolutions_take_two_by_k_less_one(sides: tuple[int, int], k: int, layers: int) -> None:
+    s = LINE._replace(n1=sides[0], n2=sides[1], k=k)
+    assert ARCHITECTURES["conv"].theory(s) == layers
+    assert ARCHITECTURES["conv"].formula(s) == "ceil(2(n − 1)/(k − 1))"
+    assert ARCHITECTURES["conv"].formula(s._replace(k=1)) == "–"
 
 
 def test_what_no_depth_opens() -> None:
@@ -273,6 +297,16 @@ def test_what_no_depth_opens() -> None:
     np.testing.assert_array_equal(never.connected("conv"), np.eye(6, dtype=bool))
     whole = reach.run(models="window,shifted", window=6, **SMALL)  # type: ignore[arg-type]
     assert set(whole.layers_to_full.values()) == {1} == set(whole.theory.values())
+
+
+def test_far_is_the_corner_of_the_jacobian(default: Reach) -> None:
+    for name, far in default.far.items():
+        assert len(far) == reach._NETWORKS
+        corner = [m[-1, 0] / m[-1, -1] for m in default.reach[name]]  # of four digits
+        np.testing.assert_allclose(far[0], corner, rtol=1e-3, err_msg=name)
+    third = reach.run(models="rnn,conv", seed=3)
+    for name in ("rnn", "conv"):
+        assert third.far[name][0] == default.far[name][3]  # networks are those of the next seeds
 
 
 def test_far_inputs_of_a_recurrent_network_are_faint_and_not_lost() -> None:
@@ -311,21 +345,42 @@ def test_the_screen_shows_the_patterns(default: Reach) -> None:
         assert name.name in text
 
 
-def test_brightness_is_of_the_largest(default: Reach) -> None:
-    shares = reach._brightness(np.array([[1.0, 0.1], [0.0, 1e-9]]) * 5, default)
-    assert shares[0, 0] == 1 and shares[0, 1] == pytest.approx(2 / 3)
-    assert np.isnan(shares[1, 0]) and shares[1, 1] == 0
+def test_brightness_is_of_the_largest() -> None:
+    shares = reach._brightness(np.array([[1.0, 10**-1.5], [0.0, 1e-9]]) * 5)
+    faintest = reach._FLOOR
+    assert shares[0, 0] == 1 and shares[0, 1] == pytest.approx((1 + faintest) / 2)
+    assert np.isnan(shares[1, 0]) and shares[1, 1] == faintest >= 0.3
 
 
 def test_a_picture_s_field_is_that_of_its_patch(picture: Reach) -> None:
-    field = reach._brightness(picture.reach["conv"][0], picture)
+    field = reach._brightness(reach._drawn(picture.reach["conv"][0], picture))
     assert field.shape == (4, 4) and picture.at == 11
     expected = np.zeros((4, 4), bool)
     expected[1:4, 1:4] = True
     np.testing.assert_array_equal(~np.isnan(field), expected)
-    corner = reach._brightness(picture.reach["conv"][0], dataclasses.replace(picture, at=1))
-    assert (~np.isnan(corner)).sum() == 4 and not np.isnan(corner[0, 0])
-    assert "row 3, column 3" in reach._legend(picture)
+    assert np.nanmax(field) == 1  # each picture by its own maximum
+    corner = reach._drawn(picture.reach["conv"][0], dataclasses.replace(picture, at=1))
+    assert (corner > 0).sum() == 4 and corner[0, 0] > 0
+    assert "row 3, column 3" in reach._legend(picture, "", 1)
+
+
+def test_the_legend_says_what_is_there_to_be_seen(default: Reach) -> None:
+    plain, coloured = (
+        drawn(default, 300, color_system=system, force_terminal=True)
+        for system in (None, "truecolor")
+    )
+    assert "fuller colour: stronger" in coloured and "fuller" not in plain
+    assert "░▒▓█: ever stronger" in plain and "░▒▓█" not in coloured
+    for text in (plain, coloured):
+        assert "all at: layers" in text and "(RNN: steps)" in text and "a pixel" not in text
+
+
+@pytest.mark.parametrize(("layers", "widest"), [(1, 64), (2, 32)])
+def test_large_pictures_take_the_width_and_say_so(layers: int, widest: int) -> None:
+    result = reach.run(tokens=64, d_model=4, layers=layers, models="rnn")
+    text = drawn(result, 100, color_system=None)
+    assert max(len(row.split()[0]) for row in text.splitlines() if set(row) & set("▒▓█▄")) == widest
+    assert ("a pixel: the strongest of 2 × 2 pairs" in " ".join(text.split())) == (layers == 2)
 
 
 @pytest.mark.parametrize("width", [60, 100])
@@ -334,28 +389,28 @@ def test_a_picture_s_field_is_that_of_its_patch(picture: Reach) -> None:
     [
         [], ["--detail"], ["--ascii"], ["--lang", "zh"], ["--detail", "--no-residual", "--ascii"],
         ["--grid", "3x5", "--d-model", "4"], ["--tokens", "30", "--models", "conv,rnn"],
+        ["--color", "truecolor"], ["--color", "truecolor", "--lang", "zh"],
         ["--layers", "9", "--models", "shifted", "--detail"],
     ],
 )  # fmt: skip
 def test_screens_fit(seqlab: Run, arguments: list[str], width: int) -> None:
     outcome = seqlab("reach", *arguments, width=width)
-    assert outcome.status == 0 and outcome.widest <= width
+    assert outcome.status == 0
+    assert max(cell_len(Text.from_ansi(row).plain) for row in outcome.text.splitlines()) <= width
     if "--ascii" in arguments:
         assert outcome.text.isascii()
-    if width == 100 and arguments in ([], ["--lang", "zh"], ["--ascii"]):
+    if width == 100 and not {"--detail", "--grid", "--tokens", "--layers"} & {*arguments}:
         assert len(outcome.text.splitlines()) <= 40
 
 
 def test_details_are_of_the_measured_numbers(default: Reach, seqlab: Run) -> None:
     text = seqlab("reach", "--detail", "--models", "shifted,conv,attention").text
     row = next(line for line in text.splitlines() if line.startswith("shifted windows"))
-    assert row.split()[2:7] == ["77", "%", "5", "5", "2n/m"]
-    last = default.reach["rnn"][0][-1]
-    assert reach._far(default, "rnn") == last[0] / last[-1]
+    assert row.split()[2:8] == ["77", "%", "5", "5", "2", "ceil(n/m)"]
     strength = default.reach["conv"][2]
     others = [strength[i, j] for i in range(12) for j in range(12) if 0 < abs(i - j) <= 3]
     own = np.mean(np.diag(strength)) / np.mean(others)
-    assert reach._own(default, "conv") == pytest.approx(own)
+    assert default.own["conv"] == pytest.approx(own)
 
 
 # The document
@@ -363,7 +418,7 @@ def test_details_are_of_the_measured_numbers(default: Reach, seqlab: Run) -> Non
 
 def test_json_contract(seqlab: Run, default: Reach) -> None:
     outcome = seqlab("reach", "--json")
-    assert len(outcome.text) < 300_000
+    assert len(outcome.text) < 100_000
     document = outcome.json
     result = document["result"]
     assert list(result["reach"]) == ALL.split(",")
@@ -383,7 +438,7 @@ def test_json_of_a_grid(seqlab: Run) -> None:
     arguments = ["--grid", "2x3", "--d-model", "4", "--models", "window,mixer", "--window", "2"]
     document = seqlab("reach", *arguments, "--json").json
     assert document["result"]["tokens"] == 6 and document["result"]["grid"] == "2x3"
-    assert document["options"]["at"] == 5
+    assert document["options"]["at"] == 5 and document["options"]["tokens"] == 6
     assert json.dumps(document)
 
 
@@ -399,8 +454,12 @@ def test_sentences_of_the_default_run(default: Reach) -> None:
         "No later input is heard in RNN, causal attention; window attention stays at 33 % of"
         " all pairs."
     )
-    assert third.startswith("Connected is not yet heard") and "12 steps" in third
-    assert reach.number(reach._far(default, "rnn")) in third
+    assert third.startswith("Connected is not yet heard") and "residual connection" in third
+    far = np.array(default.far["rnn"])[:, [0, -1]]
+    for low, middle, high in np.quantile(far, [0, 0.5, 1], axis=0).T:
+        low, middle, high = map(reach.number, (low, middle, high))
+        assert f"{middle} ({low} to {high})" in third
+    assert (far[:, 1] > far[:, 0]).all() and "after 3 layers the RNN hears it better:" in third
 
 
 def test_sentences_follow_the_numbers(default: Reach) -> None:
@@ -411,30 +470,62 @@ def test_sentences_follow_the_numbers(default: Reach) -> None:
     seeing = {**default.reach, "rnn": default.reach["birnn"]}
     second = reach.takeaways(dataclasses.replace(default, reach=seeing))[1]
     assert "heard in causal attention;" in second and "RNN stays at 54 %" in second
-    loud = {**default.reach, "rnn": [np.tri(12)] * 3}
-    third = reach.takeaways(dataclasses.replace(default, reach=loud))[2]
-    assert third.startswith("Against its own input") and "1.0 times as loudly" in third
+
+
+def test_verdicts_need_all_networks(default: Reach) -> None:
+    def said(far: list[list[float]]) -> str:
+        return reach._faint(dataclasses.replace(default, far={**default.far, "rnn": far}))
+
+    faint = default.far["rnn"][1:]
+    assert said([[1.0, 2.0, 3.0], *faint]).startswith("Against its own, the last")
+    assert "the RNN hears it less: 0.00" in said([[1e-3, 1e-3, 1e-5 * i + 1e-4] for i in range(5)])
+    assert "depends on the network: 0.0" in said([[1e-4, 1e-4, 1e-5], *faint])
+    one = reach._faint(dataclasses.replace(default, layers=1))
+    assert one.startswith("Connected") and "RNN hears it" not in one
+    assert "residual" not in reach._faint(dataclasses.replace(default, residual=False))
+
+
+def test_stacks_without_a_path_are_told_too() -> None:
+    deep = reach.run(tokens=6, models="shifted,conv", layers=5, d_model=4, window=2)
+    last = reach.takeaways(deep)[-1]
+    assert "this loudly after 5 layers: shifted windows" in last and "convolution" in last
+    assert all(reach._spread([f[-1] for f in far]) in last for far in deep.far.values())
+    assert last.startswith("Connected is not yet") == (
+        max(f[-1] for far in deep.far.values() for f in far) < 0.1
+    )
+    short = reach.run(tokens=6, models="shifted,conv", layers=4, d_model=4, window=2)
+    assert len(reach.takeaways(short)) == 1  # the corner is not connected yet
+
+
+def test_a_window_that_holds_all_is_told() -> None:
+    line = reach.run(models="window,shifted,conv", tokens=3, d_model=4)
+    assert reach.takeaways(line)[-1] == (
+        "A window of 4 holds all 3 tokens: nothing is cut off or shifted in window attention,"
+        " shifted windows."
+    )
+    grid = reach.run(models="window,conv", grid="2x3", window=3, d_model=4)
+    assert reach.takeaways(grid)[-1].startswith("A window of 3 × 3 holds all 6 patches")
+    assert "A window" not in " ".join(reach.takeaways(dataclasses.replace(line, window=2)))
 
 
 def test_sentences_of_few_architectures() -> None:
-    only = reach.run(models="attention", **SMALL)  # type: ignore[arg-type]
-    assert reach.takeaways(only) == ["All hear all after 1 layer in attention: as theory says."]
-    wide = reach.run(models="window", window=6, **SMALL)  # type: ignore[arg-type]
-    assert reach.takeaways(wide) == [
-        "All hear all after 1 layer in window attention: as theory says."
-    ]
+    only = reach.takeaways(reach.run(models="attention", **SMALL))  # type: ignore[arg-type]
+    assert only[0] == "All hear all after 1 layer in attention: as theory says."
+    assert len(only) == 2 and "this loudly after 2 layers: attention" in only[1]
 
 
 def test_without_residuals_the_diagonal_is_told() -> None:
     bare = reach.run(models="rnn,attention,mixer", residual=False)
     said = reach.takeaways(bare)[1]
-    assert "Without residual connections" in said and "RNN" not in said
+    assert "without residual connections (with them)" in said
+    assert said.endswith("There are none in RNN.")
     with_them = reach.run(models="rnn,attention,mixer")
-    for name in ("attention", "mixer"):
-        assert reach.number(reach._own(bare, name)) in said
-        assert reach._own(with_them, name) > 2 * reach._own(bare, name)
+    assert with_them.own_with is None and set(bare.own_with or {}) == {"attention", "mixer"}
+    for name, own in (bare.own_with or {}).items():
+        assert own == pytest.approx(with_them.own[name], rel=1e-3) and own > 2 * bare.own[name]
+        assert f" {reach.number(bare.own[name])} ({reach.number(own)})" in said
     one = reach.run(models="conv", kernel=1, residual=False, **SMALL)  # type: ignore[arg-type]
-    assert len(reach.takeaways(one)) == 2 or "its own input" not in " ".join(reach.takeaways(one))
+    assert "its own input" not in " ".join(reach.takeaways(one))
 
 
 @settings(max_examples=15)
@@ -450,9 +541,10 @@ def test_without_residuals_the_diagonal_is_told() -> None:
 def test_any_options_give_a_screen_and_true_sentences(
     n: int, grid: str | None, layers: int, models: list[str], k: int, m: int, residual: bool
 ) -> None:
+    k = min(k, 3 if grid == "2x3" else 2 * n - 1)
     result = reach.run(
-        tokens=n, grid=grid, layers=layers, models=",".join(models), kernel=k, window=m,
-        d_model=4, residual=residual,
+        tokens=None if grid else n, grid=grid, layers=layers, models=",".join(models), kernel=k,
+        window=m, d_model=4, residual=residual,
     )  # fmt: skip
     assert result.layers_to_full == result.theory
     text = " ".join([*reach.takeaways(result), reach.question(result).why])
@@ -478,6 +570,16 @@ def test_the_answer_is_computed(options: dict[str, object], answer: str) -> None
     assert question.choices[question.answer] == answer
 
 
+def test_the_question_says_all_that_its_answer_depends_on() -> None:
+    for options, said in (
+        ({"models": "conv", "tokens": 5, "kernel": 5}, "convolution (k = 5), 5 tokens in a row:"),
+        ({"models": "shifted", "tokens": 6, "window": 2}, "shifted windows (m = 2), 6 tokens"),
+        ({"models": "conv", "grid": "2x4"}, "convolution (3 × 3), 2 × 4 patches:"),
+        ({"models": "causal", "tokens": 5}, "causal attention, 5 tokens in a row:"),
+    ):
+        assert reach.question(reach.run(d_model=4, **options)).text.startswith(said)  # type: ignore[arg-type]
+
+
 # The oracle
 
 
@@ -489,6 +591,13 @@ def test_check_agrees_with_autograd(options: dict[str, object]) -> None:
         assert check.passed and check.error < 1e-9, check
 
 
+def test_the_check_differentiates_each_layer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = mock.Mock(wraps=torch.autograd.functional.jacobian)
+    monkeypatch.setattr(torch.autograd.functional, "jacobian", counted)
+    reach.check(models="conv", tokens=4, d_model=4, layers=5)
+    assert counted.call_count == 6  # and the whole stack
+
+
 def test_the_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     right = rnn.bptt
     wrong = lambda *a: (lambda g, dx, dh: (g, dx * (1 + 1e-6), dh))(*right(*a))  # noqa: E731
@@ -496,7 +605,7 @@ def test_the_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "_STEP", 0.3)
     checks = reach.check(models="rnn,attention", **SMALL)  # type: ignore[arg-type]
     assert [c.passed for c in checks] == [False, True, False, True]
-    monkeypatch.setattr(reach, "differences", lambda f, x: np.ones((x.size, x.size)))
+    monkeypatch.setattr(reach, "differences", lambda f, x, along: np.ones(along.shape))
     checks = reach.check(models="causal", **SMALL)  # type: ignore[arg-type]
     assert not any(c.passed for c in checks)
 
@@ -511,13 +620,36 @@ def test_the_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
         {"grid": "9x9"}, {"grid": "x"}, {"at": 3}, {"grid": "2x3", "at": 7},
         {"grid": "2x3", "at": 0}, {"layers": 0}, {"layers": 13}, {"models": ""},
         {"models": "rnn,foo"}, {"d_model": 5}, {"d_model": 3}, {"d_model": 66},
-        {"tokens": 64, "d_model": 16}, {"heads": 3}, {"heads": 0}, {"kernel": 2},
-        {"kernel": 0}, {"window": 0}, {"seed": -1}, {"residual": 1},
+        {"tokens": 64, "d_model": 16}, {"tokens": 12, "grid": "2x3"}, {"tokens": 64},
+        {"tokens": 30, "layers": 12}, {"grid": "8x8", "kernel": 127}, {"tokens": 5, "kernel": 11},
+        {"grid": "8x8", "kernel": 15, "models": "conv", "layers": 12}, {"heads": 3},
+        {"heads": 0}, {"kernel": 2}, {"kernel": 0}, {"window": 0}, {"seed": -1}, {"residual": 1},
     ],
 )  # fmt: skip
 def test_what_cannot_be_run_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(BadInput, match="expected"):
         reach.run(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"tokens": 40, "layers": 12}, "--layers 5"),
+        ({"tokens": 64, "layers": 4, "models": "conv"}, None),
+        ({"tokens": 64, "d_model": 64}, "fewer --models, "),
+        ({"tokens": 24, "residual": False, "layers": 12}, "--layers 7"),
+        ({"tokens": 10, "kernel": 21}, "--kernel 19"),
+    ],
+)
+def test_what_is_refused_says_what_would_do(options: dict[str, Any], hint: str | None) -> None:
+    if hint is None:
+        reach._affordable(LINE._replace(n2=64, d=8), 4, ["conv"])
+        return
+    with pytest.raises(BadInput, match=hint) as refused:
+        reach.run(**options)
+    if "--layers" in hint:
+        shape = LINE._replace(n2=options["tokens"], d=8, residual=options.get("residual", True))
+        reach._affordable(shape, int(refused.value.hint.split()[1]), list(ARCHITECTURES))
 
 
 def test_bad_input_gets_one_line(seqlab: Run) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
+from torch.utils.flop_counter import FlopCounterMode
+from transformers.models.swin.modeling_swin import SwinLayer
 
 from seqlab.book import swin
 from seqlab.emit import plain
@@ -46,14 +49,32 @@ def test_json_contract(seqlab: Run) -> None:
         (1, 56, 96, 7, 64, 3), (2, 28, 192, 7, 16, 3), (3, 14, 384, 7, 4, 3), (4, 7, 768, 7, 1, 0),
     ]  # fmt: skip
     assert result["sides"] == [224, 384, 512]
-    assert np.shape(result["macs"]["global"]) == np.shape(result["macs"]["window"]) == (3, 4)
+    assert {kind: np.shape(work) for kind, work in result["macs"].items()} == dict.fromkeys(
+        ("global", "window", "padded"), (3, 4)
+    )
+    assert "image_size" not in result
     assert np.shape(result["regions"]) == (28, 28)
-    assert np.shape(result["picked"]["mask"]) == (49, 49)
+    assert np.shape(result["picked"]["regions"]) == (7, 7)
     assert np.shape(result["attention"]["before"]) == (7, 7)
     assert [reach["blocks"] for reach in result["flow"]] == [
-        "W-MSA", "W-MSA, W-MSA", "W-MSA, SW-MSA",
+        "W-MSA", "W-MSA, W-MSA", "W-MSA, SW-MSA", "W-MSA, SW-MSA without mask",
     ]  # fmt: skip
-    assert "pixels" not in result and not {"free", "masked"} & set(result["picked"])
+    assert "pixels" not in result and not {"mask", "free", "masked"} & set(result["picked"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"window": 32, "size": 256, "patch": 1, "stage": 4}, {"window": 8, "size": 512, "stage": 1}],
+)
+def test_the_largest_json_is_below_a_megabyte(options: dict[str, Any]) -> None:
+    text = json.dumps(plain(windows.run(**options)))
+    assert 100_000 < len(text) < 1_000_000
+
+
+def test_the_sides_are_told_once(seqlab: Run) -> None:
+    document = seqlab("windows", "--json", "--image-size", "0448").json
+    assert document["result"]["sides"] == [224, 448]
+    assert windows.run(image_size="448,0224").image_size == "224,448"
 
 
 def test_two_runs_are_the_same_to_the_byte(seqlab: Run) -> None:
@@ -68,16 +89,19 @@ def test_json_of_a_file(tmp_path: Path, seqlab: Run) -> None:
     outcome = seqlab("windows", str(file), "--json", "--window", "4", "--size", "64")
     assert outcome.json["result"]["image"]["width"] == 90
     text = seqlab("windows", str(file), "--window", "4", "--size", "64").text
-    assert "a.png, 90 × 40; its middle as 64 × 64" in text
+    assert "a.png, 90 × 40; its middle enlarged to 64 × 64" in text
+    text = seqlab("windows", str(file), "--window", "4", "--size", "32").text
+    assert "a.png, 90 × 40; its middle as 32 × 32" in text
 
 
 # What attention costs
 
 
 def test_the_numbers_of_the_paper(result: windows.Windows) -> None:
-    assert [work[0][0] for work in result.macs.values()] == [2_003_828_736, 145_108_992]
-    ratios = [round(result.ratio(side, 1), 1) for side in (224, 384, 512)]
-    assert ratios == [13.8, 39.0, 68.8]
+    everywhere, window, padded = result.macs.values()
+    assert [everywhere[0][0], window[0][0]] == [2_003_828_736, 145_108_992]
+    assert [round(everywhere[i][0] / window[i][0], 1) for i in range(3)] == [13.8, 39.0, 68.8]
+    assert padded[0] == window[0] and all(np.ravel(padded[1:]) > np.ravel(window[1:]))
     assert result.ratio(224, 4) == 1
     assert result.whole == [[True] * 4, [False] * 4, [False] * 4]
 
@@ -90,6 +114,23 @@ def test_the_equations_count_products(d: int, side: int, M: int) -> None:
     projected = 4 * n * d * d
     assert swin.global_macs(n, d) == projected + pairs["global"] * 2 * d
     assert swin.window_macs(n, d, M) == projected + pairs["window"] * 2 * d
+
+
+def test_padding_is_counted_as_transformers_computes_it() -> None:
+    """A layer of Swin on a grid of 12 × 12 patches, which windows of 7 do not fill."""
+    d, grid = 24, 12
+    config = hf.SwinConfig(embed_dim=d, window_size=7)
+    layer = SwinLayer(config, d, (grid, grid), num_heads=1).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        layer(torch.zeros(1, grid**2, d), (grid, grid))
+    feed_forward = 2 * grid**2 * d * 4 * d
+    found = windows.run(image_size="384", dim=3)
+    assert (found.macs["padded"][1][3], found.whole[1][3]) == (
+        counter.get_total_flops() // 2 - feed_forward,
+        False,
+    )
+    assert round(windows.run().ratio(384, 4), 2) == 0.78
+    assert round(windows.run().ratio(512, 4), 2) == 0.66
 
 
 def test_twice_the_side_is_four_times_the_windows_and_more_globally() -> None:
@@ -118,17 +159,18 @@ def test_sizes_of_swin() -> None:
 
 
 def test_a_nudge_stays_in_its_window_until_windows_shift(result: windows.Windows) -> None:
-    assert reached(result) == [49, 49, 196] and result.place == (12, 9)
+    assert reached(result) == [49, 49, 196, 196] and result.place == (12, 9)
     own = np.zeros((28, 28), bool)
     own[7:14, 7:14] = True
     for reach in result.flow[:2]:
         np.testing.assert_array_equal(reach.change > 0, own)
         assert reach.outside == 0 and reach.windows == 1
     second = result.flow[2]
+    assert result.flow[3].windows == 4
     shifted = np.zeros((28, 28), bool)
     shifted[3:17, 3:17] = True  # the four windows shifted by 3 that its own lies in
     np.testing.assert_array_equal(second.change > 0, shifted)
-    assert second.windows == 9 and second.outside == second.change[~own].max() > 0
+    assert second.windows == 4 and second.outside == second.change[~own].max() > 0
     assert second.inside == second.change[own].max()
 
 
@@ -145,12 +187,26 @@ def test_nothing_comes_around_the_edge(
 
 
 def test_without_the_mask_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked = windows.run(at=1).flow
+    assert [reach.changed for reach in masked[2:]] == [100, 196]
     right = swin.shift_mask
     monkeypatch.setattr(swin, "shift_mask", lambda *sizes: right(*sizes) | True)
     leaking = windows.run(at=1)
-    assert leaking.flow[2].changed == 196 > windows.run(at=346).flow[1].changed
-    assert leaking.picked.left == 0  # no patch is masked that could be crossed to
+    np.testing.assert_allclose(leaking.flow[2].change, masked[3].change, atol=1e-12)
+    assert leaking.picked.left == pytest.approx(leaking.picked.crossing) and leaking.picked.left > 0
     np.testing.assert_allclose(leaking.picked.free, leaking.picked.masked, atol=1e-15)
+
+
+@given(st.integers(0, 2**30))
+def test_the_shifted_windows_that_it_reaches_overlap_its_own(draw: int) -> None:
+    found = windows.run(window=4, size=64, at=draw % 64 + 1, stage=2)
+    row, column = (4 * (place // 4) for place in found.place)
+    lattice = (np.arange(8) - 2) // 4
+    expected = np.isin(lattice, lattice[row : row + 4])[:, None] & np.isin(
+        lattice, lattice[column : column + 4]
+    )
+    np.testing.assert_array_equal(found.flow[2].change > 0, expected)
+    assert found.flow[2].windows == 4
 
 
 def test_changes_are_those_of_a_network_built_by_hand() -> None:
@@ -163,17 +219,17 @@ def test_changes_are_those_of_a_network_built_by_hand() -> None:
     states = [swin.read(p, x / 127.5 - 1, config).states for x in (dark, bright)]
     nudge, *moved = (b - a for a, b in zip(*states, strict=True))
     assert np.count_nonzero(nudge.any(-1)) == 1
-    for reach, difference in zip(found.flow[::2], moved, strict=True):
+    for reach, difference in zip(found.flow[:3:2], moved, strict=True):
         change = np.sqrt((difference**2).sum(-1) / (nudge**2).sum())
         np.testing.assert_allclose(reach.change, change, rtol=1e-9, atol=1e-15)
 
 
 def test_one_window_sees_all_and_windows_of_one_nothing() -> None:
     whole = windows.run(stage=4)
-    assert reached(whole) == [49, 49, 49] and whole.shape.shift == 0 and whole.mixed == 0
+    assert reached(whole) == [49, 49, 49, 49] and whole.shape.shift == 0 and whole.mixed == 0
     assert whole.picked.mask.all() and (whole.regions == 0).all()
     single = windows.run(window=1)
-    assert reached(single) == [1, 1, 1] and single.attention["before"].tolist() == [[1.0]]
+    assert reached(single) == [1, 1, 1, 1] and single.attention["before"].tolist() == [[1.0]]
 
 
 # The mask
@@ -184,8 +240,7 @@ def test_strangers_share_windows(result: windows.Windows) -> None:
     assert set(result.regions.ravel()) == set(range(9))
     found = result.picked
     np.testing.assert_array_equal(found.regions, result.regions[21:, 21:])
-    flat = found.regions.ravel()
-    np.testing.assert_array_equal(found.mask, flat[:, None] == flat[None, :])
+    np.testing.assert_array_equal(found.mask, swin.shift_mask(28, 28, 7, 3)[15])
     assert found.pieces == 4
 
 
@@ -232,16 +287,26 @@ def test_one_patch_looks_around(result: windows.Windows) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"window": 2, "size": 64, "stage": 1}, {"window": 12, "size": 384, "stage": 4}]
+    ("options", "names"),
+    [
+        ({}, ("W-MSA, M = 7", "SW-MSA, M = 7", "28 × 28 patches")),
+        ({"window": 2, "size": 64, "stage": 1}, ("SW-MSA, M = 2", "16 × 16 patches")),
+        ({"window": 16, "size": 256, "stage": 1}, ("SW-MSA, M = 14", "28 × 28 patches")),
+    ],
 )
-def test_torch_agrees(options: dict[str, Any]) -> None:
+def test_torch_agrees(options: dict[str, Any], names: tuple[str, ...]) -> None:
     checks = windows.check(**options)
     assert len(checks) == 10 and all(check.passed for check in checks), checks
+    assert all(any(name in check.name for check in checks) for name in names)
 
 
-def test_windows_of_one_patch_have_no_shift_to_check() -> None:
-    names = [check.name for check in windows.check(window=1, size=32)]
-    assert len(names) == 10 and all(c.passed for c in windows.check(window=1, size=32))
+@pytest.mark.parametrize(
+    "options", [{"window": 1, "size": 32}, {"window": 12, "size": 384, "stage": 4}]
+)
+def test_what_does_not_shift_is_not_checked_shifted(options: dict[str, Any]) -> None:
+    checks = windows.check(**options)
+    assert len(checks) == 6 == len({check.name for check in checks})
+    assert all(check.passed and not check.name.startswith("SW") for check in checks)
 
 
 @pytest.mark.parametrize(
@@ -287,11 +352,14 @@ def test_the_check_can_fail(
         ({"image_size": "8192"}, ("--image-size 8192", "up to 4096")),
         ({"image_size": ""}, ("--image-size: 0", "1 to 6 sizes")),
         ({"image_size": "32,64,96,128,160,192,224"}, ("--image-size: 7", "1 to 6 sizes")),
-        ({"image_size": "9" * 5000}, ("multiples of 32",)),
-        ({"window": 32, "size": 1024, "stage": 1}, ("67,108,864", "--stage 3")),
-        ({"patch": 1, "size": 896, "stage": 1}, ("802,816 patches", "--stage 3")),
-        ({"at": 785}, ("--at 785", "from 1 to 784")),
-        ({"pick": 17}, ("--pick 17", "from 1 to 16")),
+        ({"image_size": "9" * 5000}, ("--image-size 9999999999999999999…: ", "multiples of 32")),
+        ({"window": 32, "size": 1024, "stage": 1}, ("67,108,864", "and 2,097,152", "--stage 4")),
+        ({"patch": 1, "size": 896, "stage": 1}, ("802,816 patches", "--stage 4")),
+        ({"window": 8, "size": 1024, "stage": 1}, ("65,536 patches", "--stage 2")),
+        ({"image_size": "000000512999"}, ("--image-size 000000512999", "up to 4096")),
+        ({"image_size": "0"}, ("--image-size 0", "multiples of 32")),
+        ({"at": 785}, ("--at 785", "from 1 to 784", "try --at 346")),
+        ({"pick": 17}, ("--pick 17", "from 1 to 16", "try --pick 16")),
         ({"stage": 5}, ("--stage 5", "from 1 to 4")),
         ({"stage": 1.5}, ("--stage 1.5", "a whole number")),
         ({"window": 0}, ("--window 0",)),
@@ -354,52 +422,66 @@ def words(**options: Any) -> list[str]:
 
 def test_sentences_of_the_default(result: windows.Windows) -> None:
     one, two, three = windows.takeaways(result)
-    assert "49 of 784 patches change after W-MSA, 49 after another" in one
-    assert "shifts its windows by 3, it reaches 196, of 9 windows" in one
+    assert "49 of 784 patches after W-MSA, 49 after another (--detail)" in one
+    assert "outside its window the change is 0." in one
+    assert one.endswith("196, the 4 shifted windows that its own overlaps; without the mask 196.")
     share = windows._percent(result.picked.crossing)
-    assert "7 of 16 windows hold strangers" in two
-    assert f"Without the mask {share} of window 16's attention (random weights) would cross" in two
-    assert two.endswith("between its 4 pieces; with it 0.")
-    assert "13.8 × the work of windows in stage 1, 1.00 × in stage 4" in three
-    assert "5.22 × the patches: globally 26.0 × the work, in windows 5.22 ×" in three
+    assert "7 of 16 windows hold pieces that are no neighbours" in two
+    assert f"window 16 (row 4, column 4) {share} of attention (random weights) crosses" in two
+    assert two.endswith("between its 4 pieces without the mask, 0 with it.")
+    assert "matrix products take 13.8 × the multiply-adds of windows' in stage 1, 1.00 ×" in three
+    assert "5.22 × the patches, stage 1 takes 26.0 × globally, 5.64 × in windows" in three
+    assert three.endswith("Padded windows take more than global attention in stage 4 at 384, 512.")
 
 
 def test_sentences_say_what_is_so_elsewhere() -> None:
-    assert "reaches 100, of 4 windows" in words(at=1)[0]
+    assert words(at=1)[0].endswith(
+        "reaches 100, the 4 shifted windows that its own overlaps; without the mask 196."
+    )
     assert "one window of 7 × 7: 49 of 49" in words(stage=4)[0] and len(words(stage=4)) == 2
     assert "have no half to shift by" in words(window=1)[0]
-    assert "Window 1 holds one piece" in words(pick=1)[1]
-    assert "windows save nothing, ratio 1.00" in words(window=8, size=32)[1]
-    assert "globally" not in words(image_size="224")[2]
+    assert "Window 1 (row 1, column 1) holds one piece" in words(pick=1)[1]
+    assert "its matrix products are those of global" in words(window=8, size=32)[1]
+    alone, unpadded = (words(image_size=text)[2] for text in ("224", "224,448"))
+    assert "globally" not in alone and "Padded" not in alone + unpadded
+    assert "in stage 3 at 256; in stage 4 at 256" in words(image_size="256")[2]
     assert "1 of 1 windows" not in " ".join(words(stage=4))
 
 
 def test_sentences_turn_with_the_numbers(result: windows.Windows) -> None:
-    first, again, second = result.flow
+    first, again, second, unmasked = result.flow
 
-    def told(flow: list[windows.Reach]) -> str:
-        return windows.takeaways(dataclasses.replace(result, flow=flow))[0]
+    def told(*flow: windows.Reach) -> str:
+        return windows.takeaways(dataclasses.replace(result, flow=list(flow)))[0]
 
-    leak = dataclasses.replace(first, outside=0.1, changed=50)
-    assert told([leak, again, second]).startswith("The nudge leaves its window: 50 of 784")
     later = dataclasses.replace(again, outside=0.1, changed=99)
-    assert "stays" not in told([first, later, second]) and "99" in told([first, later, second])
-    assert "reaches no more: 49" in told([first, again, dataclasses.replace(second, changed=49)])
+    assert "99 after another (--detail); outside its window the change is 0.1" in told(
+        first, later, second, unmasked
+    )
+    fewer = dataclasses.replace(second, changed=50, windows=2)
+    assert "it reaches 50, the 2 shifted windows" in told(first, again, fewer, unmasked)
     picked = dataclasses.replace(result.picked, left=0.25)
-    assert "with it 25 %" in windows.takeaways(dataclasses.replace(result, picked=picked))[1]
+    assert "mask, 25 % with it" in windows.takeaways(dataclasses.replace(result, picked=picked))[1]
 
 
 @pytest.mark.parametrize(
-    ("options", "answer"),
-    [({}, "196"), ({"at": 1}, "100"), ({"stage": 4}, "49"), ({"window": 1}, "1"),
-     ({"window": 2, "size": 32, "stage": 4}, "1")],
+    ("options", "choices", "answer"),
+    [({}, "49 98 196 784", "196"), ({"at": 1}, "49 100 196 784", "100"),
+     ({"stage": 4}, "0 1 13 49", "49"), ({"window": 1}, "1 2 4 784", "1"),
+     ({"window": 2, "size": 32, "stage": 4}, "0 1", "1")],
 )  # fmt: skip
-def test_question(options: dict[str, Any], answer: str) -> None:
+def test_question(options: dict[str, Any], choices: str, answer: str) -> None:
     found = windows.run(**options)
     question = windows.question(found)
+    assert list(question.choices) == choices.split()
     assert question.choices[question.answer] == answer
-    assert len(set(question.choices)) == len(question.choices) == 4
     assert question.why in windows.takeaways(found)
+
+
+def test_the_question_says_which_patch() -> None:
+    middle, corner = (windows.question(windows.run(at=at)).text for at in (None, 1))
+    assert "the one in row 13, column 10 is nudged" in middle
+    assert "the one in row 1, column 1 is nudged" in corner
 
 
 # Screens
@@ -428,7 +510,7 @@ def test_too_many_windows_are_not_drawn_apart(seqlab: Run) -> None:
         for window in "41"
     )
     assert "│" in few and "too many for lines" not in few
-    assert "│" not in many.split("windows: too many")[0].split("X, is one")[0]
+    assert "│" not in many.split("windows: too many")[0].split("(X) is")[0]
 
 
 @pytest.mark.parametrize("options", SCREENS, ids=" ".join)
@@ -444,7 +526,7 @@ def test_ascii_is_seven_bit(seqlab: Run, options: list[str]) -> None:
 def test_the_first_screen(seqlab: Run, options: list[str], look: list[str]) -> None:
     outcome = seqlab("windows", *options, *(look or ["--color", "truecolor"]), width=100)
     assert outcome.text.count("\n") <= 40
-    for word in ("56", "13.8", "68.8", "2.004", "0.145"):
+    for word in ("56", "13.8", "63.7", "68.8", "0.656", "2.004", "0.145"):
         assert word in outcome.text
 
 
@@ -461,13 +543,15 @@ def test_a_windows_picture_without_colours(seqlab: Run) -> None:
     assert [row.count("█") + row.count("X") for row in first[4:7]] == [7, 7, 7]
     assert sum("X" in row for row in first) == sum("X" in row for row in second) == 1
     assert sum(row.count("█") + row.count("X") for row in second) == 4 * 7 * 3
+    assert third[4] == "000000X│0000000│0000000│1111222"  # rolled: three up, three to the left
     assert third[0] == "0000000│0000000│0000000│1111222" and third[14].endswith("7777888")
-    assert "X, is one grey level brighter" in text and "red" not in text
+    assert "(X) is a grey level brighter" in text and "(red)" not in text
 
 
 def places(n: int, M: int, shift: int, room: int, lined: bool = True) -> list[int]:
     blank = np.zeros((n, n, 3))
-    return windows._Cut(blank, [[""] * n] * n, M, shift)._places(room, lined)
+    none = np.zeros((n, n), bool)
+    return windows._Cut(blank, [[""] * n] * n, M, shift, (0, 0), none)._places(room, lined)
 
 
 def test_pixels_are_patches_between_lines() -> None:
@@ -538,6 +622,41 @@ def test_the_nudged_patch_stands_out_where_it_is(result: windows.Windows) -> Non
     assert red == [(6, 10)]
 
 
+def pixels(cut: windows._Cut, colour: str) -> set[tuple[int, int]]:
+    """Where the drawing has a colour: (row, column) of the pixel."""
+    console = Console(file=io.StringIO(), width=40, color_system="truecolor", force_terminal=True)
+    found = set()
+    for y, line in enumerate(console.render_lines(cut)):
+        styles = [segment.style for segment in line for _character in segment.text]
+        for x, style in enumerate(styles):
+            for i, ink in enumerate((style.color, style.bgcolor) if style else ()):
+                if ink is not None and ink.name == colour:
+                    found.add((2 * y + i, x))
+    return found
+
+
+def test_what_changed_is_outlined_on_any_photo(result: windows.Windows) -> None:
+    """Window (1, 1) lies between pixels 7 and 15; at the picture's edge its outline is open."""
+    ring = {(y, x) for y in range(7, 16) for x in range(7, 16)}
+    inside = {(y, x) for y in range(8, 15) for x in range(8, 15)}
+    for ground in (0, 255):
+        flat = dataclasses.replace(result, pixels=np.full_like(result.pixels, ground))
+        assert pixels(windows._reached(flat, flat.flow[0]), windows._OUTLINE) == ring - inside
+    corner = windows.run(at=1)
+    outline = pixels(windows._reached(corner, corner.flow[0]), windows._OUTLINE)
+    assert outline == {(7, i) for i in range(8)} | {(i, 7) for i in range(8)}
+    picked = windows._panels(corner)[-1][1]
+    assert isinstance(picked, windows._Cut)  # window 16 of the rolled grid, and the patch in it
+    assert (23, 23) in pixels(picked, windows._OUTLINE)
+    assert pixels(picked, windows._NUDGED) == {(28, 28)}
+
+
+def test_a_window_too_small_to_draw_is_outlined_all_the_same() -> None:
+    found = windows.run(window=1, size=384, stage=1)
+    assert not windows._lined(96, 32)
+    assert len(pixels(windows._reached(found, found.flow[0]), windows._OUTLINE)) == 8
+
+
 def test_detail_shows_the_steps(seqlab: Run) -> None:
     text = seqlab("windows", "--detail", width=100).text
     for word in (
@@ -549,6 +668,8 @@ def test_detail_shows_the_steps(seqlab: Run) -> None:
         "3 weights without it",
         "4 weights with it",
         "row 13, column 10",
+        "√(d/h)",
+        "224×224×3",
     ):
         assert word in text
     assert "The mask of" not in seqlab("windows", "--detail", "--stage", "4").text
@@ -556,14 +677,25 @@ def test_detail_shows_the_steps(seqlab: Run) -> None:
 
 
 def test_the_table_has_global_attention_first(seqlab: Run) -> None:
-    row = next(line for line in seqlab("windows").text.splitlines() if "3,136" in line)
-    expected = ["1", "3,136", "64", "·", "7×7", "2.004", "0.145", "13.8", "×", "39.0", "×"]
-    assert row.split() == [*expected, "68.8", "×"]
+    row = next(line for line in seqlab("windows").text.splitlines() if "56×56×96" in line)
+    expected = ["1", "56×56×96", "64", "·", "7×7", "2.004", "0.145", "█", "13.8", "×"]
+    assert row.split() == [*expected, "███", "37.5", "×", "█████", "63.7", "×"]
 
 
-def test_without_whole_windows_the_table_says_so(seqlab: Run) -> None:
-    assert "Padding, needed at 384, 512" in seqlab("windows").text
-    assert "Padding" not in seqlab("windows", "--image-size", "224,448").text
+def test_bars_grow_with_the_console_and_a_fourth_picture_comes(seqlab: Run) -> None:
+    narrow, wide = (seqlab("windows", width=width).text for width in (100, 140))
+    assert "2 W-MSA: 49 changed" in wide and "2 W-MSA: 49 changed" not in narrow
+    assert "█" * 15 + " 63.7 ×" in wide
+    row = next(line for line in wide.splitlines() if "7×7×768" in line)
+    assert row.endswith("0.656 ×") and wide.count("\n") < narrow.count("\n")
+
+
+def test_what_the_table_counts_is_said(seqlab: Run) -> None:
+    text = " ".join(seqlab("windows").text.split())
+    assert "not of softmax, B, mask, norms, FFN" in text
+    assert "At 384, 512 padding to whole windows counts" in text
+    assert "unpadded stage 1 has 39.0 ×, 68.8 ×." in text
+    assert "padding" not in seqlab("windows", "--image-size", "224,448").text
 
 
 def test_a_name_is_no_markup(tmp_path: Path, seqlab: Run) -> None:
