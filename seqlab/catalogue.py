@@ -54,6 +54,7 @@ EXPERIMENTS = (
     Experiment("reach", 4, N_("who can hear whom: every architecture, layer by layer")),
     Experiment("windows", 4, N_("attention in windows: what it saves, and how shifted ones talk")),
     Experiment("mix", 4, N_("a Mixer's two halves: who answers whom, what each is worth")),
+    Experiment("bias", 4, N_("what each architecture takes for granted, and what that is worth")),
 )
 
 
