@@ -163,7 +163,7 @@ def test_an_experiment_speaks_chinese(seqlab: Run, name: str, untranslated: set[
     assert seqlab(*line(name), "--lang", "zh", "--help").text == text
     written = seqlab(name, "--help").text
     assert re.findall(r"(?m)^    (-\S+)", text) == re.findall(r"(?m)^    (-\S+)", written)
-    assert untranslated <= {"RNN", "LSTM", "GRU", "Mixer", "RoPE", "ALiBi"}  # names
+    assert untranslated <= {"RNN", "CNN", "MLP", "LSTM", "GRU", "Mixer", "RoPE", "ALiBi"}  # names
 
 
 def test_every_paragraph_of_help_is_chinese(seqlab: Run) -> None:
@@ -189,7 +189,7 @@ def test_the_syllabus_speaks_chinese(seqlab: Run, untranslated: set[str]) -> Non
     ("arguments", "parts"),
     [
         *[([name, "--nope"], ["没有选项 --nope", f"'seqlab {name} --help'"]) for name in NAMES],
-        (["vansh"], ["没有名为 'vansh' 的实验", "可试：'seqlab vanish'"]),
+        (["vansh"], ["没有命令 'vansh'", "可试：'seqlab vanish'"]),
         (["vanish", "--steps"], ["选项 '--steps' 缺少取值"]),
         (["vanish", "--json=3"], ["选项 '--json' 不带取值"]),
         (["vanish", "extra"], ["多余的 (extra)", "只接受选项"]),

@@ -803,10 +803,10 @@ def _legend(result: Reach, shades: str, pooled: int) -> str:
             at=result.at, row=row + 1, column=column + 1
         )
     shade = (
-        _("fuller colour: stronger, {decades} decades below the picture's maximum")
+        _("fuller: stronger, from 1/{n} of a picture's maximum")
         if not shades
-        else _("{shades}: ever stronger, {decades} decades below the picture's maximum")
-    ).format(decades=_DECADES, shades=shades)
+        else _("{shades}: from 1/{n} of a picture's maximum")
+    ).format(n=10**_DECADES, shades=shades)
     parts = [what, _("empty: exactly 0"), shade]
     if pooled > 1:
         cell = (
@@ -818,8 +818,7 @@ def _legend(result: Reach, shades: str, pooled: int) -> str:
     parts += [
         _("%: pairs not 0"),
         _("all at: layers until all hear all"),
-        _("theory: by formula"),
-        _("path: longest between two connected, in layers (RNN: steps)"),
+        _("path: longest of connected two, in layers (RNN: steps)"),
     ]
     return " | ".join(parts)
 
