@@ -54,6 +54,8 @@ def rows(picture: Path) -> dict[str, tuple[list[str], float | None]]:
         "reach": ([*SEQLAB, "reach"], 0.5),
         "windows": ([*SEQLAB, "windows"], 0.5),
         "mix": ([*SEQLAB, "mix"], 0.5),
+        "explain": ([*SEQLAB, "explain", "attention"], None),
+        "quiz, 5 questions": ([*SEQLAB, "quiz", "--seed", "1"], None),
     }
 
 
@@ -64,10 +66,13 @@ TRAINED = {
     "induct": 15,
     "align": 15,
     "position": 25,
+    "classify": 25,
     "modes": 30,
+    "bias --test lookup": 30,
     "align --task reverse": 40,
     "recall": 60,
     "mix --train": 60,
+    "bias": 90,
 }
 
 

@@ -18,6 +18,7 @@ PICTURES = {
     "unroll": "unroll 'the memory of a recurrent network'",
     "attend": "attend",
     "patchify": "patchify",
+    "reach": "reach",
 }
 
 

@@ -803,7 +803,7 @@ def _legend(result: Reach, shades: str, pooled: int) -> str:
             at=result.at, row=row + 1, column=column + 1
         )
     shade = (
-        _("fuller: stronger, from 1/{n} of a picture's maximum")
+        _("colour: from 1/{n} of a picture's maximum")
         if not shades
         else _("{shades}: from 1/{n} of a picture's maximum")
     ).format(n=10**_DECADES, shades=shades)

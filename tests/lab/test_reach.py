@@ -369,8 +369,8 @@ def test_the_legend_says_what_is_there_to_be_seen(default: Reach) -> None:
         drawn(default, 300, color_system=system, force_terminal=True)
         for system in (None, "truecolor")
     )
-    assert "fuller colour: stronger" in coloured and "fuller" not in plain
-    assert "░▒▓█: ever stronger" in plain and "░▒▓█" not in coloured
+    assert "| colour: from 1/1000" in coloured and "colour" not in plain
+    assert "| ░▒▓█: from 1/1000" in plain and "░▒▓█" not in coloured
     for text in (plain, coloured):
         assert "all at: layers" in text and "(RNN: steps)" in text and "a pixel" not in text
 
