@@ -573,9 +573,19 @@ def _compare(job: _Job, group: Sequence[int]) -> float:
 # The screen
 
 
+# One step back; of several cells the first one's. The dots are the paths through the gates.
+_EQUATIONS = {
+    "rnn": "∂L/∂hₜ₋₁ = (∂L/∂hₜ ⊙ (1 − hₜ²)) Wₕᵀ",
+    "linear": "∂L/∂hₜ₋₁ = ∂L/∂hₜ Wₕᵀ",
+    "lstm": "∂L/∂cₜ₋₁ = ∂L/∂cₜ ⊙ fₜ + …",
+    "gru": "∂L/∂hₜ₋₁ = ∂L/∂hₜ ⊙ zₜ + …",
+}
+
+
 def show(result: Vanish, detail: bool = False) -> RenderableType:
     """The curves, a table of rates, and the singular values behind them."""
-    title = Title(_("How far back does the gradient reach?"), "∂L/∂hₜ₋₁ = (∂L/∂hₜ ⊙ (1 − hₜ²)) Wₕᵀ")
+    equation = next(e for cell, e in _EQUATIONS.items() if cell in _present(result))
+    title = Title(_("How far back does the gradient reach?"), equation)
     what = _("‖∂L/∂h(T−k)‖, 1 at the last step; median and range of {n} networks").format(
         n=result.seeds
     )
@@ -929,7 +939,6 @@ def question(result: Vanish) -> Question:
     ]
     answer = 0 if kept > math.log10(1.001) else 1 if kept >= -1 else 2 if kept >= -6 else 3
     text = _(
-        "A {cell} with spectral radius {radius}: how much of the gradient is left {steps} steps"
-        " back?"
+        "{cell}, spectral radius {radius}: how much of the gradient is left {steps} steps back?"
     ).format(cell=_(CELLS[cell]), radius=f"{radius:g}", steps=result.steps)
     return Question(text, choices, answer, _fate(curve, result))

@@ -25,11 +25,11 @@ A step is one of say, run, ask and source; `note` alone is for the step that fol
 import shlex
 import string
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from typer._click.exceptions import ClickException
 
@@ -58,7 +58,6 @@ class Step:
 
     kind: Kind
     text: str
-    line: int  # where it begins in the file
     note: str = ""
     call: calls.Call | None = None  # of a run
     predict: bool = True  # whether a run is asked for before it is shown
@@ -129,52 +128,52 @@ class _Reader:
         except tomllib.TOMLDecodeError as problem:
             line = _number_in(str(problem)) or len(text.splitlines())
             told = str(problem).partition(" (at")[0]
-            raise self.wrong(line, told, _("a file of TOML")) from problem
+            raise self.refused(line, told, _("a file of TOML")) from problem
 
     def script(self, name: str) -> Script:
         """The whole lecture."""
         top = self.content
         for key, value in top.items():
             if key not in _TOP or type(value) is not _TOP[key]:
-                raise self.wrong(self.line(key), key, _listed(_TOP))
+                raise self.wrong(_Place(key), key, _listed(_TOP))
         if not top.get("title"):
-            raise self.wrong(1, "title", _('a title = "…" of the lecture'))
+            raise self.refused(1, "title", _('a title = "…" of the lecture'))
         if not top.get("step"):
-            raise self.wrong(len(self.text.splitlines()), "[[step]]", _("at least one step"))
+            last = len(self.text.splitlines())
+            raise self.refused(last, "[[step]]", _("at least one step"))
         steps: list[Step] = []
         note = ""
         for index, table in enumerate(top["step"]):
-            line = self.line("step", index)
             if not isinstance(table, dict):
-                raise self.wrong(line, "step", _("a table under [[step]]"))
+                raise self.wrong(_Place("step", index), "step", _("a table under [[step]]"))
             if set(table) == {"note"}:  # for the step that follows
                 note = _joined(note, str(table["note"]))
                 continue
-            steps.append(self.step(index, table, line, note))
+            steps.append(self.step(index, table, note))
             note = ""
         if not steps:
-            raise self.wrong(1, "note", _("at least one step that shows something"))
+            raise self.refused(1, "note", _("at least one step that shows something"))
         about, minutes = top.get("about", ""), top.get("minutes", 0)
         return Script(name, top["title"], about, minutes, tuple(steps))
 
-    def step(self, index: int, table: Mapping[str, Any], line: int, note: str) -> Step:
+    def step(self, index: int, table: Mapping[str, Any], note: str) -> Step:
         """One step of it."""
+        here = _Place("step", index)
         kinds = [kind for kind in _KEYS if kind in table]
         if len(kinds) != 1:
             told = ", ".join(kinds) or "[[step]]"
-            raise self.wrong(line, told, _("one of {names}").format(names=_listed(_KEYS)))
+            raise self.wrong(here, told, _("one of {names}").format(names=_listed(_KEYS)))
         kind: Any = kinds[0]
         known = {kind: str, "note": str, **_KEYS[kind]}
         for key, value in table.items():
             if key not in known:
                 listed = _("one of {names}").format(names=_listed(known))
-                raise self.wrong(self.line("step", index, key), key, listed)
+                raise self.wrong(here.inside(key), key, listed)
             if type(value) is not known[key]:
                 needed = {str: _("a text"), bool: "true / false", int: _("a whole number")}
-                raise self.wrong(
-                    self.line("step", index, key), key, needed.get(known[key], _("a list"))
-                )
-        at = self.line("step", index, kind)
+                expected = needed.get(known[key], _("a list"))
+                raise self.wrong(here.inside(key), key, expected)
+        at = here.inside(kind)
         if not table[kind].strip():
             raise self.wrong(at, kind, _("a text"))
         call = self.call(table["run"], at) if kind == "run" else None
@@ -184,72 +183,87 @@ class _Reader:
         return Step(
             kind,
             table[kind],
-            line,
             _joined(note, table.get("note", "")),
             call,
             table.get("predict", True),
             table.get("seconds", BREATH),
             choices,
-            self.answer(index, table, choices) if kind == "ask" else 0,
+            self.answer(here, table, choices) if kind == "ask" else 0,
             table.get("why", ""),
         )
 
-    def call(self, text: str, line: int) -> calls.Call:
+    def call(self, text: str, at: "_Place") -> calls.Call:
         """The command line of a run: an experiment and its own options."""
 
         def parsed() -> calls.Call:
             words = shlex.split(text)
             return calls.parse(words[1:] if words[:1] == ["seqlab"] else words)
 
-        call: calls.Call = self.checked(line, parsed)
+        call: calls.Call = self.checked(at, parsed)
         if call.json or call.exports or call.look != Look() or call.reads:
             expected = _("the experiment's own options: the lecture sees to the others")
-            raise self.wrong(line, text, expected)
+            raise self.wrong(at, text, expected)
         return call
 
-    def answer(self, index: int, table: Mapping[str, Any], choices: tuple[str, ...]) -> int:
+    def answer(self, here: "_Place", table: Mapping[str, Any], choices: tuple[str, ...]) -> int:
         """The index of the right choice of a question."""
         letters = string.ascii_lowercase[: len(choices)]
-        line = self.line("step", index, "choices" if "choices" in table else "ask")
+        at = here.inside("choices" if "choices" in table else "ask")
         if not 2 <= len(choices) <= 26:
-            raise self.wrong(line, "choices", _("two of them at least"))
+            raise self.wrong(at, "choices", _("two of them at least"))
         given = table.get("answer", "").strip().lower()
         if len(given) != 1 or given not in letters:
-            line = self.line("step", index, "answer" if "answer" in table else "ask")
+            at = here.inside("answer" if "answer" in table else "ask")
             expected = _("a letter from a to {last}").format(last=letters[-1])
-            raise self.wrong(line, "answer", expected)
+            raise self.wrong(at, "answer", expected)
         return letters.index(given)
 
-    def checked(self, line: int, understand: Any) -> Any:
+    def checked(self, at: "_Place", understand: Callable[[], Any]) -> Any:
         """What `understand` gives; its error with the number of the line."""
         try:
             return understand()
         except (BadInput, ClickException, ValueError) as problem:  # shlex raises ValueError
             told = calls.explained(problem, "seqlab --help")
-            raise self.wrong(line, told.wrong, told.expected, told.hint) from problem
+            raise self.wrong(at, told.wrong, told.expected, told.hint) from problem
 
-    def wrong(self, line: int, what: str, expected: str, hint: str = "") -> BadInput:
+    def wrong(self, at: "_Place", what: str, expected: str, hint: str = "") -> BadInput:
+        return self.refused(at.line(self.text), what, expected, hint)
+
+    def refused(self, line: int, what: str, expected: str, hint: str = "") -> BadInput:
         place = _("{file}, line {line}").format(file=self.file, line=line)
         return BadInput(f"{place}: {what}", expected, hint or "'seqlab lecture new FILE'")
 
-    def line(self, key: str, index: int | None = None, inner: str | None = None) -> int:
-        """In which line a key stands, the `index`-th step, or the key `inner` of that step.
 
-        TOML's reader does not tell. But the key is there from the first line on up to which the
-        file, read alone, has it; where a text of many lines begins is where the part before ends.
+class _Place(NamedTuple):
+    """A key of the file, its step of that number, or the key `inner` of that step."""
+
+    key: str
+    step: int | None = None
+    inner: str | None = None
+
+    def inside(self, inner: str) -> "_Place":
+        return self._replace(inner=inner)
+
+    def line(self, text: str) -> int:
+        """In which line of the file it stands.
+
+        TOML's reader does not tell. But a key is there from the first line on up to which the file,
+        read alone, has it; where a text of many lines begins is where the part before ends. That is
+        slow, and asked only where something is wrong.
         """
-        lines, before = self.text.splitlines(), 0
+        lines, before = text.splitlines(), 0
         for end in range(1, len(lines) + 1):
             try:
                 content: Any = tomllib.loads("\n".join(lines[:end]))
             except tomllib.TOMLDecodeError:
                 continue  # in the middle of a text or a list
-            found = content.get(key)
-            if index is not None and isinstance(found, list):
-                found = found[index] if len(found) > index else None
-                found = found.get(inner) if inner and isinstance(found, dict) else found
+            found = content.get(self.key)
+            if self.step is not None and isinstance(found, list):
+                found = found[self.step] if len(found) > self.step else None
+                if self.inner and isinstance(found, dict):
+                    found = found.get(self.inner)
             if found is not None:
-                return before + 1 if inner or index is None else end
+                return before + 1 if self.inner or self.step is None else end
             before = end
         return len(lines)
 

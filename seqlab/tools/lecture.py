@@ -156,4 +156,4 @@ def _written(number: int, step: Step) -> list[RenderableType]:
     for i, choice in enumerate(step.choices):
         parts.append(Words(f"  {'✓' if i == step.answer else ' '} {chr(97 + i)}  {choice}"))
     parts += [Words(step.why)] if step.why else []
-    return parts + ([Note(step.note)] if step.note else [])
+    return parts + ([Text(), Note(_("for the speaker:")), Page(step.note)] if step.note else [])

@@ -446,3 +446,12 @@ def test_any_options_give_a_screen_and_true_sentences(
             assert decided in (["explodes"], ["grows"])
         elif curve.low[-1] < 0.999 and curve.high[-1] > 1.001:
             assert decided == ["depends"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "equation"),
+    [("linear,rnn,lstm,gru", "(1 − hₜ²)) Wₕᵀ"), ("linear", "∂L/∂hₜ Wₕᵀ"), ("lstm,gru", "⊙ fₜ")],
+)
+def test_the_equation_is_that_of_a_cell_on_the_screen(seqlab, cells: str, equation: str) -> None:
+    text = seqlab("vanish", "--steps", "3", "--seeds", "1", "--cells", cells).text
+    assert equation in text.splitlines()[0]
