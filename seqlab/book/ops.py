@@ -25,7 +25,8 @@ Generator: TypeAlias = "np.random.Generator"  # quoted, for NumPy loads np.rando
 def _library(x: Array) -> Any:
     """The module x belongs to: torch for a tensor, NumPy for all else."""
     torch = sys.modules.get("torch")
-    return torch if torch is not None and isinstance(x, torch.Tensor) else np
+    tensor = getattr(torch, "Tensor", ())  # another thread may be in the middle of importing torch
+    return torch if isinstance(x, tensor) else np
 
 
 # Element by element

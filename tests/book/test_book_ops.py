@@ -1,6 +1,7 @@
 """The verbs against torch, on both kinds of array."""
 
 import sys
+import types
 from typing import Any
 
 import numpy as np
@@ -122,3 +123,9 @@ def test_numpy_verbs_do_without_torch(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch")
     assert ops.softmax(np.zeros(4)).tolist() == [0.25] * 4
     assert "torch" not in sys.modules
+
+
+def test_numpy_does_not_wait_for_torch_to_be_imported(monkeypatch):
+    """Another thread may be importing it: then it is there, but has no tensors yet."""
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    assert ops.tanh(np.zeros(2)).tolist() == [0, 0]
