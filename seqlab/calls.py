@@ -144,7 +144,7 @@ class Call:
         return Report(
             experiment=self.experiment.name,
             command=self.command,
-            seed=self.options["seed"],
+            seed=getattr(result, "seed", self.options["seed"]),  # a loaded network brings its own
             seed_given=self.seed_given,
             options=_in_force(self.options, result),
             result=result,

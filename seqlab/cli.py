@@ -192,7 +192,12 @@ def _run(call: calls.Call) -> int:
         emit.put_figure(predict.revealed(question, votes), call.look)
     if stopped:
         return 130
-    return 0 if all(check.passed for check in checks) else 1
+    return 0 if all(check.passed for check in checks) and not _unsaved(result) else 1
+
+
+def _unsaved(result: object) -> bool:
+    """Whether a file that was asked for could not be written, though all else went well."""
+    return bool(getattr(result, "unsaved", False))
 
 
 def _failure(problem: Exception) -> str:

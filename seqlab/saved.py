@@ -5,8 +5,9 @@ say which network they belong to, and by what it was trained. Nothing in such a 
 nothing of it is believed: what does not fit is refused in one line.
 """
 
+import hashlib
 import json
-import os
+import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +21,7 @@ from seqlab.figures.glyphs import shorten
 from seqlab.lab import BadInput
 from seqlab.locale import _
 from seqlab.tasks import digits
+from seqlab.tasks.digits import Digits
 
 Pool = Literal["cls", "mean", "flat"]
 
@@ -35,6 +37,7 @@ PATCHES = (1, 2, 4)  # pixels a side, where a network has patches to choose
 _FORMAT = "1"  # of the metadata
 _LARGEST = 2**24  # bytes of a file: the largest network has 200 kB
 _LONGEST_NAME = 120  # of a file, in a message
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,17 @@ class Origin:
     seed: int
     images: int
     steps: int
+    batch: int
+    lr: float
+
+    def split(self) -> tuple[Digits, Digits]:
+        """The digits that it learned from, and those to test it with."""
+        return digits.split(np.random.default_rng([self.seed, 1, 0]), self.images)
+
+    def fingerprint(self) -> str:
+        """Of the digits that it learned from: with another seed those would be others."""
+        known = self.split()[0]
+        return hashlib.sha256(known.images.tobytes() + known.labels.tobytes()).hexdigest()[:16]
 
 
 def require_writable(path: str) -> None:
@@ -81,7 +95,8 @@ def require_writable(path: str) -> None:
         if "\0" in path:
             raise ValueError("embedded null byte")
         if file.suffix != ".safetensors":
-            hint = f"--save {file.stem or 'digits'}.safetensors"
+            stem = "digits" if file.name in ("", ".safetensors") else file.stem
+            hint = f"--save {stem}.safetensors"
             raise BadInput(
                 wrong, _("a name that ends in {endings}").format(endings=".safetensors"), hint
             )
@@ -92,10 +107,14 @@ def require_writable(path: str) -> None:
             raise BadInput(
                 wrong, _("an existing folder {folder}").format(folder=folder), f"mkdir -p {folder}"
             )
-        if not os.access(file.parent, os.W_OK):
-            raise BadInput(wrong, _("a folder that can be written to"), f"--save /tmp/{file.name}")
+        # written to as it will be: a long name leaves no room for that of the temporary file
+        with tempfile.NamedTemporaryFile(dir=file.resolve().parent, prefix=f".{file.name}."):
+            pass
     except BadInput:
         raise
+    except PermissionError as problem:
+        folder = f"--save /tmp/{file.name}"
+        raise BadInput(wrong, _("a folder that can be written to"), folder) from problem
     except (OSError, ValueError) as problem:  # a name too long, a NUL
         reason = getattr(problem, "strerror", None) or str(problem)
         raise BadInput(f"{wrong}: {reason}", _("the name of a file")) from problem
@@ -112,7 +131,10 @@ def save(path: str, kind: Kind, origin: Origin, p: Any) -> None:
     from seqlab.emit import write_whole
 
     tensors = {name: np.ascontiguousarray(leaf, np.float32) for name, leaf in trees.leaves(p)}
-    about = {"format": _FORMAT, "version": __version__, **asdict(kind), **asdict(origin)}
+    about = {
+        "format": _FORMAT, "version": __version__, **asdict(kind), **asdict(origin),
+        "digits": origin.fingerprint(),
+    }  # fmt: skip
     content = as_bytes(tensors, {"seqlab.classify": json.dumps(about)})
     try:
         write_whole(Path(path), content)
@@ -129,9 +151,14 @@ def load(path: str) -> tuple[Kind, Origin, Any]:
     """
     from seqlab.weights import SafeTensors
 
-    name = shorten(path, _LONGEST_NAME)
+    name = shorten(path, _LONGEST_NAME) or "''"
     _require_file(path, name)
-    tensors = SafeTensors(Path(path), name)
+    try:
+        tensors = SafeTensors(Path(path), name)
+    except BadInput as problem:
+        hint = f"--image {name}" if Path(path).suffix.lower() in _PICTURES else ""
+        wrong = _("{file}: no network, or one that is damaged or cut off").format(file=name)
+        raise BadInput(wrong, _("a file that --save wrote"), hint) from problem
     kind, origin = _about(Path(path), name)
     blank = kind.make().init()
     known = dict(trees.leaves(blank))
@@ -219,7 +246,15 @@ def _about(path: Path, name: str) -> tuple[Kind, Origin]:
                 _("a file that --save wrote"),
             )
     kind, origin = ({f.name: about[f.name] for f in fields(each)} for each in (Kind, Origin))
-    return Kind(**kind), Origin(**origin)
+    found = Kind(**kind), Origin(**origin)
+    if about.get("digits") != found[1].fingerprint():
+        raise BadInput(
+            _("{name}: by its metadata it learned from other digits than seed {seed} draws").format(
+                name=name, seed=origin["seed"]
+            ),
+            _("a file that --save wrote"),
+        )
+    return found
 
 
 def _sound(about: dict[str, Any]) -> dict[str, bool]:
@@ -234,8 +269,14 @@ def _sound(about: dict[str, Any]) -> dict[str, bool]:
         "model": isinstance(model, str) and model in POOLS,
         "pool": about.get("pool") in POOLS.get(model, ()) if isinstance(model, str) else False,
         "positions": about.get("positions") in usual,
-        "patch": about.get("patch") in (PATCHES if model in ("vit", "mixer") else (None,)),
+        "patch": (
+            about.get("patch") in PATCHES and type(about["patch"]) is int
+            if model in ("vit", "mixer")
+            else about.get("patch") is None
+        ),
         "seed": whole("seed", 0, 2**63),
         "images": whole("images", 1, digits.MOST),
         "steps": whole("steps", 0, 10**6),
+        "batch": whole("batch", 1, 256),
+        "lr": type(about.get("lr")) is float and 0 <= about["lr"] <= 1,
     }

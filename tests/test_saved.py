@@ -19,7 +19,7 @@ KINDS = [
     Kind("cnn", "mean", None, None), Kind("mlp", "flat", None, None),
     Kind("mixer", "mean", None, 4), Kind("swin", "mean", None, None),
 ]  # fmt: skip
-VIT, ORIGIN = KINDS[0], Origin(seed=3, images=200, steps=7)
+VIT, ORIGIN = KINDS[0], Origin(seed=3, images=200, steps=7, batch=5, lr=0.01)
 
 
 def drawn(kind: Kind) -> Any:
@@ -58,16 +58,17 @@ def changed(file: Path, about: dict[str, Any] | None = None, **tensors: Any) -> 
         else:
             content[key] = np.asarray(value, np.float32)
     told = {"format": "1", "version": "0", "model": "vit", "pool": "cls", "positions": "learned",
-            "patch": 2, "seed": 3, "images": 200, "steps": 7}  # fmt: skip
+            "patch": 2, "seed": 3, "images": 200, "steps": 7, "batch": 5, "lr": 0.01,
+            "digits": ORIGIN.fingerprint()}  # fmt: skip
     save_file(content, file, {"seqlab.classify": json.dumps(told | (about or {}))})
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda f: f.unlink(), "no such file"),
     "folder": (lambda f: (f.unlink(), f.mkdir()), "not a regular file"),
-    "empty": (lambda f: f.write_bytes(b""), "damaged or cut off"),
-    "text": (lambda f: f.write_text("hello, I am a network"), "damaged or cut off"),
-    "cut off": (lambda f: f.write_bytes(f.read_bytes()[:-9]), "damaged or cut off"),
+    "empty": (lambda f: f.write_bytes(b""), "no network, or one that is"),
+    "text": (lambda f: f.write_text("hello, I am a network"), "no network, or one that is"),
+    "cut off": (lambda f: f.write_bytes(f.read_bytes()[:-9]), "no network, or one that is"),
     "huge": (lambda f: f.write_bytes(bytes(2**24 + 1)), "16 megabytes"),
     "another's": (lambda f: save_file({"x": np.zeros(3)}, f), "not a classifier of digits"),
     "no JSON": (
@@ -84,6 +85,11 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "pool": (lambda f: changed(f, {"pool": "flat"}), "its metadata say pool 'flat'"),
     "positions": (lambda f: changed(f, {"positions": None}), "its metadata say positions None"),
     "patch": (lambda f: changed(f, {"patch": 3}), "its metadata say patch 3"),
+    "patch 2.0": (lambda f: changed(f, {"patch": 2.0}), "its metadata say patch 2.0"),
+    "patch True": (lambda f: changed(f, {"patch": True}), "its metadata say patch True"),
+    "batch": (lambda f: changed(f, {"batch": 0}), "its metadata say batch 0"),
+    "lr": (lambda f: changed(f, {"lr": "fast"}), "its metadata say lr 'fast'"),
+    "other digits": (lambda f: changed(f, {"seed": 4}), "other digits than seed 4 draws"),
     "images": (lambda f: changed(f, {"images": 0}), "its metadata say images 0"),
     "steps": (lambda f: changed(f, {"steps": "many"}), "its metadata say steps 'many'"),
     "seed": (lambda f: changed(f, {"seed": -1}), "its metadata say seed -1"),
@@ -122,3 +128,15 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
             saved.require_writable(str(tmp_path / name))
     with pytest.raises(OSError, match=r"c/a\.safetensors"):
         saved.save(str(tmp_path / "c/a.safetensors"), VIT, ORIGIN, drawn(VIT))
+
+
+def test_a_picture_is_no_network(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG and more")
+    with pytest.raises(BadInput, match=r"try --image .*a\.png"):
+        saved.load(str(tmp_path / "a.png"))
+
+
+def test_a_name_that_leaves_no_room_for_the_temporary_file(tmp_path: Path) -> None:
+    """Known before anything is trained, not after."""
+    with pytest.raises(BadInput, match="--save"):
+        saved.require_writable(str(tmp_path / f"{'x' * 243}.safetensors"))

@@ -31,16 +31,8 @@ def test_pictures_are_read_as_they_are_meant(seed: int, b: int) -> None:
         question, value = found.pop(asking)
         assert value is None
         assert sorted(key for key, _value in found) == list(range(8))
-        assert sorted(value for _key, value in found if value is not None) == [
-            0,
-            0,
-            1,
-            1,
-            2,
-            2,
-            3,
-            3,
-        ]
+        values = [value for _key, value in found if value is not None]
+        assert sorted(values) == [0, 0, 1, 1, 2, 2, 3, 3]
         assert dict(found)[question] == label
         assert read(cells(image)[answering]) == (question, label) and answering != asking
 

@@ -68,6 +68,7 @@ class Curves:
             (beyond the range of a float) and whose ticks shall show the powers.
         height: rows of the plot itself, without axis, labels and legend.
         x_range, y_range: fixed limits, in the units of the values; by default those of the data.
+        x_ticks: where the ticks shall be; by default at round numbers.
         legend: "auto" puts it on the right where there is room for it and below where not.
     """
 
@@ -82,13 +83,14 @@ class Curves:
         height: int = 14,
         x_range: tuple[float, float] | None = None,
         y_range: tuple[float, float] | None = None,
+        x_ticks: Sequence[float] = (),
         legend: Literal["auto", "right", "below", "none"] = "auto",
     ) -> None:
         self.lines = list(lines)
         self.x_label, self.y_label = x_label, y_label
         self.x_scale, self.y_scale = x_scale, y_scale
         self.height = max(2, height)
-        self.x_range, self.y_range = x_range, y_range
+        self.x_range, self.y_range, self.x_ticks = x_range, y_range, x_ticks
         self.legend = legend
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
@@ -120,6 +122,10 @@ class Curves:
         labels = max((cell_len(t) for _value, t in y_axis.ticks), default=0)
         width = max(_MINIMUM_PLOT, options.max_width - labels - 2 - legend_width)
         x_axis = self._axis([s.x for s in series], self.x_scale, self.x_range, width / 12)
+        if len(self.x_ticks):
+            places = _coordinates(np.array(self.x_ticks, float), self.x_scale).tolist()
+            labelled = [(at, f"{x:g}") for at, x in zip(places, self.x_ticks, strict=True)]
+            x_axis = x_axis._replace(ticks=labelled)
         below = _legend_rows(names, options.max_width) if place == "below" else []
         top = 1 if self.y_label else 0
         canvas = Canvas.for_options(
@@ -426,7 +432,7 @@ class _Plot:
         style = palette.style_of(self.console, s.ink)
         if self.canvas.ascii_only:
             piece = f"{s.ink.ascii} {s.ink.ascii}" if s.line.dashed else s.ink.ascii * 3
-        elif self.colourless:
+        elif self.colourless or s.line.marked:
             piece = f"⠄{s.ink.marker}⠠" if s.line.dashed else f"⠤{s.ink.marker}⠤"
         else:
             piece = "⠤ ⠤" if s.line.dashed else "⠤⠤⠤"

@@ -1,8 +1,9 @@
 """How does a Vision Transformer learn to read digits? Watch one do it, and let it read yours.
 
 A small network learns 1,400 handwritten digits of 8 × 8 pixels. While it does one sees how many
-unseen digits it reads rightly, where its class token looks, and how the embeddings of the patches'
-positions arrange themselves, which nobody told where they are (Dosovitskiy et al. 2020, figure 7).
+unseen digits it reads rightly, where its class token looks, and what becomes of the embeddings of
+the patches' positions: in large ViTs those of neighbours grow alike (Dosovitskiy et al. 2020,
+figure 7), in one as small as this they need not.
 
 With --image it reads a picture of your own: a photo of pen on paper will do. What it has learned
 can be saved and loaded; and a CNN, a Mixer, an MLP or a Swin Transformer can learn in its place.
@@ -10,7 +11,7 @@ can be saved and loaded; and a CNN, a Mixer, an MLP or a Swin Transformer can le
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -18,12 +19,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
 from seqlab import classifiers, saved, trees
-from seqlab.book import positions, vit
-from seqlab.book.ops import Array, softmax
-from seqlab.classifiers import Classifier
+from seqlab.book import vit
+from seqlab.book.ops import softmax
 from seqlab.figures import palette
 from seqlab.figures.bars import Bars
 from seqlab.figures.curves import Curves, Line
@@ -43,9 +43,12 @@ from seqlab.lab import (
     Stopped,
     Trained,
     Watch,
+    probes,
     require,
     series,
 )
+from seqlab.lab.handwriting import Reading, Scanned, readings, scanned, unread
+from seqlab.lab.probes import Attention, Example, Mistake, Similarity
 from seqlab.locale import N_, _, ngettext
 from seqlab.saved import Kind, Origin
 from seqlab.tasks import digits
@@ -58,102 +61,11 @@ Model = classifiers.Name
 _MEASUREMENTS = 25  # of a training, besides the one before it
 _MOST_SEEN = 4_000_000  # digits in all batches: some ten minutes
 _MOST_PICTURES = 16
-_COVER = 2  # pixels a side of the squares that are painted over
-_INKED = 0.5  # a patch bears ink where a pixel of it is at least half black
-_ALIKE = 0.05  # cosines of neighbours and others further apart than before by this have moved
 _EVEN = 0.02  # shares of attention closer than this are called even
-_SURE = 0.99  # of the test digits read with so high a probability, the share that is right
 _WORST = 8  # mistakes that are kept as pictures
-_KEPT = 160  # pixels of the longer side of a picture of the user's that are kept for the screen
 
 
 # What is measured
-
-
-@dataclass(frozen=True)
-class Attention:
-    """To what a ViT attends, over all test digits; one number a layer, the lowest first.
-
-    `asking` is whose attention it is: the class token's, or that of all patches, on average, where
-    there is none. `on_ink` is the share of the attention to patches that goes to patches with ink,
-    `even` the share of patches that bear ink: what even attention would give; `itself` the share
-    that the class token keeps for itself, null without one.
-    """
-
-    asking: Literal["class token", "patches"]
-    on_ink: list[float]
-    even: float
-    itself: list[float] | None
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """Cosine of each patch's position embedding with each other's, (patches, patches).
-
-    And its mean over pairs of patches that share a side, and over all other pairs. `before` is null
-    for a network that was loaded.
-    """
-
-    before: Floats | None
-    after: Floats
-    near_before: float
-    far_before: float
-    near: float
-    far: float
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A test digit that is read wrongly: what it is, what it is read as, how probable that was."""
-
-    label: int
-    read: int
-    probability: float
-    pixels: Floats
-
-
-@dataclass(frozen=True)
-class Example:
-    """A test digit, and what its reading rests on.
-
-    `attention`, (layers, heads, patches), is that of the class token, or without one the mean of
-    all patches; null for networks without. `covered`, (4, 4), is by how much the probability of
-    what it is read as falls when a square of 2 × 2 pixels is painted over with paper.
-    """
-
-    label: int
-    read: int
-    probability: float
-    pixels: Floats
-    attention: Floats | None
-    covered: Floats
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A picture of the user's: size in pixels, what the network saw of it, and what it says.
-
-    `box` is where the digit was found: top, left, bottom, right, in pixels; `light` whether it was
-    lighter than its ground. `sure` is whether it was read with a probability at which test digits
-    are read rightly. `distance` is that to the nearest digit learned from, the root of the summed
-    squares of ink, and `stranger_than` the share of test digits that are nearer to one.
-    """
-
-    path: str
-    width: int
-    height: int
-    notes: list[str]
-    box: list[int]
-    light: bool
-    seen: Floats
-    probabilities: list[float]
-    digit: int | None
-    sure: bool
-    distance: float
-    stranger_than: float
-    attention: Floats | None
-    covered: Floats
-    pixels: Bytes = field(metadata={"json": False})
 
 
 @dataclass(frozen=True)
@@ -161,9 +73,10 @@ class Classify(Trained):
     """What a network has learned of digits.
 
     `accuracy`, `loss` and all that follows are those of the first network on 397 digits that it was
-    not trained on; `accuracies` has one for each seed. `loss` is in nats. `confusion` counts the
-    test digits by what they are, down, and what they are read as, across. `sure_from` is the
-    probability from which 99 % of them are read rightly. NaN (JSON: null) where training diverged.
+    not trained on; `accuracies` and `attention` have one for each seed. `loss` is in nats.
+    `confusion` counts the test digits by what they are, down, and what they are read as, across.
+    NaN (JSON: null) where training diverged. `unsaved` is why what was learned could not be
+    written. Of a network that was loaded, seed, images, steps, batch and lr are those of its file.
     """
 
     image: list[Reading]
@@ -192,10 +105,11 @@ class Classify(Trained):
     wrong: int
     mistakes: list[Mistake]
     examples: list[Example]
-    attention: Attention | None
+    attention: list[Attention]
     similarity: Similarity | None
-    sure_from: float
+    sure: probes.Sureness
     series: list[Series]
+    unsaved: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -207,7 +121,9 @@ def run(
     *,
     image: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help=N_("A picture of a digit to read; repeat it.")),
+        typer.Option(
+            metavar="FILE", help=N_("A picture of a digit to read; repeat it for up to 16.")
+        ),
     ] = None,
     model: Annotated[
         Literal["vit", "cnn", "mixer", "mlp", "swin"] | None,
@@ -217,7 +133,7 @@ def run(
         Literal["cls", "mean", "flat"] | None,
         typer.Option(
             help=N_(
-                "What is classified: the class token, the mean over all places, or all of them."
+                "What the classifier reads: the class token, a mean over places, or all numbers."
             )
         ),
     ] = None,
@@ -235,10 +151,12 @@ def run(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, max=16, help=N_("Networks trained; by default 1, which is shown.")),
+        typer.Option(
+            min=1, max=16, help=N_("Networks to train; by default 1. The first is shown.")
+        ),
     ] = None,
     train_steps: Annotated[
-        int | None, typer.Option(min=1, max=5000, help=N_("Steps of training; by default 600."))
+        int | None, typer.Option(min=1, max=5000, help=N_("Steps of training; by default 900."))
     ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, max=256, help=N_("Digits in a step; by default 64."))
@@ -264,15 +182,17 @@ def run(
     Raises:
         BadInput: an option out of range or of another network, no readable picture or nothing in
             it, a file that cannot be loaded or written, no such device, a training of hours.
-        OSError: what was learned could not be written.
     """
     o = _Options(
-        tuple(image or ()), model, pool, positions, patch, images, seeds, train_steps, batch, lr,
-        save, load, quick, seed,
+        image=tuple(image or ()), model=model, pool=pool, positions=positions, patch=patch,
+        images=images, seeds=seeds, train_steps=train_steps, batch=batch, lr=lr, save=save,
+        load=load, quick=quick, seed=seed,
     ).checked()  # fmt: skip
-    pictures = [_scanned(path) for path in o.image]
+    if o.load is not None and device not in ("auto", "cpu"):
+        raise _not_trained(o.load, "device")
+    pictures = [scanned(path) for path in o.image]
     if o.load is not None:
-        return _loaded(o, device, pictures)
+        return _loaded(o, o.load, pictures)
     return _train(o, device, pictures, watch or (lambda done, doing, view=None: None))
 
 
@@ -303,10 +223,10 @@ class _Options:
                 f"--image × {len(self.image)}", _("at most {most}").format(most=_MOST_PICTURES)
             )
         if self.load is not None:
-            self._nothing_to_train()
+            self._nothing_to_train(self.load)
             return self
         defaults: dict[str, Any] = {
-            "images": digits.MOST, "seeds": 1, "train_steps": 150 if self.quick else 600,
+            "images": digits.MOST, "seeds": 1, "train_steps": 150 if self.quick else 900,
             "batch": 64, "lr": 5e-3, **asdict(_kind(self.model or "vit")),
         }  # fmt: skip
         given = {name for name, value in vars(self).items() if value is not None}
@@ -329,19 +249,14 @@ class _Options:
             saved.require_writable(o.save)
         return o
 
-    def _nothing_to_train(self) -> None:
+    def _nothing_to_train(self, load: str) -> None:
         """Refuse what belongs to a training."""
         for name in ("images", "seeds", "train_steps", "batch", "lr", "save"):
-            value = getattr(self, name)
-            if value is not None:
-                option = f"--{name.replace('_', '-')}"
-                raise BadInput(
-                    f"--load {option}", _("only one of them: what is loaded is not trained"), option
-                )
-        if self.quick:
-            raise BadInput(
-                "--load --quick", _("only one of them: what is loaded is not trained"), "--load"
-            )
+            if getattr(self, name) is not None:
+                raise _not_trained(load, name)
+        for name in ("quick", "seed"):
+            if getattr(self, name):
+                raise _not_trained(load, name)
 
     def _fitting(self) -> None:
         """Refuse what a network of this kind does not have."""
@@ -350,10 +265,10 @@ class _Options:
         if self.pool not in saved.POOLS[self.model]:
             raise BadInput(
                 f"--model {self.model} --pool {self.pool}",
-                _("what a {model} has: {pools}").format(
+                _("what this {model} can have: {pools}").format(
                     model=name, pools=_(" or ").join(saved.POOLS[self.model])
                 ),
-                f"--model {self.model}",
+                f"--pool {usual.pool}",
             )
         for option in ("positions", "patch"):
             value = getattr(self, option)
@@ -363,7 +278,7 @@ class _Options:
                     _("a network that has them: {models}").format(
                         models="vit" if option == "positions" else _(" or ").join(["vit", "mixer"])
                     ),
-                    f"--model {self.model}",
+                    "--model vit",
                 )
         choices = ("learned", "sinusoidal", "none")
         if usual.positions is not None and self.positions not in choices:
@@ -386,6 +301,15 @@ class _Options:
         return np.random.default_rng([self.seed, stream, which])
 
 
+def _not_trained(load: str, option: str) -> BadInput:
+    """What to say of an option of trainings beside --load."""
+    return BadInput(
+        f"--load --{option.replace('_', '-')}",
+        _("only one of them: what is loaded is not trained"),
+        f"--load {shorten(load, 60)}",
+    )
+
+
 def _kind(model: str) -> Kind:
     """A kind of network as it is by default."""
     if model not in saved.POOLS:
@@ -395,276 +319,54 @@ def _kind(model: str) -> Kind:
     return Kind(name, saved.POOLS[model][0], "learned" if model == "vit" else None, patch)
 
 
-# Pictures of the user's
-
-
-class _Scanned(NamedTuple):
-    """A picture, its pixels made few, and what there is of a digit in it."""
-
-    path: str
-    width: int
-    height: int
-    notes: list[str]
-    pixels: Bytes  # (rows, columns, 3)
-    seen: NDArray[np.float32]  # (1, 8, 8)
-    box: list[int]  # in pixels of the original
-    light: bool
-
-
-def _scanned(path: str) -> _Scanned:
-    """Read a picture and find the digit in it; BadInput where there is none."""
-    from seqlab import images  # Pillow, for which a training need not wait
-    from seqlab.tasks import scans
-
-    photo = images.read(path, _KEPT)
-    scan = scans.from_picture(photo.pixels @ (0.299, 0.587, 0.114) / 255)
-    if scan is None:
-        raise BadInput(
-            _("{file}: nothing stands out from its ground").format(file=shorten(path, 120)),
-            _("one digit, darker or lighter than what it is written on"),
-            _("more light, a thicker pen, or a closer picture"),
-        )
-    rows, columns = photo.pixels.shape[:2]
-    scale = photo.height / rows, photo.width / columns
-    box = [round(edge * scale[i % 2]) for i, edge in enumerate(scan.box)]
-    small = images.within((rows, columns), min(_KEPT, rows), min(_KEPT, columns))
-    pixels = images.fitted(photo.pixels, *small, "stretch")
-    return _Scanned(
-        photo.path or path, photo.width, photo.height, photo.notes, pixels, scan.image, box,
-        scan.light,
-    )  # fmt: skip
-
-
-# What a network does, in NumPy
-
-
-def _scores(network: Classifier, p: Any, x: Array) -> Floats:
-    """The scores (b, 10) of pictures (b, 1, 8, 8), NaN and infinities among them if they must."""
-    with np.errstate(all="ignore"):
-        return np.asarray(network.scores(p, x), np.float64)
-
-
-def _weights(network: Classifier, p: Any, x: Array) -> list[Array]:
-    """The attention of a ViT, layer by layer: (b, h, t, s), the class token first."""
-    config = network.config
-    patches = vit.patchify(x, config.p)
-    return vit.read(p.vit, patches, config.style, config.positions).weights
-
-
-def received(weights: Array, class_token: bool) -> Floats:
-    """Shares of the attention that patches get: weights (b, h, t, s) -> (b, h, n), of sum 1.
-
-    That of the class token, which keeps some for itself; or the mean of all patches.
-    """
-    got = weights[..., 0, 1:] if class_token else weights.mean(-2)
-    return np.asarray(got / got.sum(-1, keepdims=True), np.float64)
-
-
-def inked(x: Array, p: int) -> NDArray[np.bool_]:
-    """Whether a patch bears ink, a pixel at least half black: (b, 1, 8, 8) -> (b, n)."""
-    return np.asarray(vit.patchify(x, p).max(-1) >= _INKED)
-
-
-def covered(network: Classifier, p: Any, x: Array, which: Sequence[int]) -> Floats:
-    """What painting over each square of 2 × 2 pixels costs: (b, 1, 8, 8) -> (b, 4, 4).
-
-    The fall of the probability of class `which` of each picture; of all networks alike.
-    """
-    side, rows = digits.SIDE // _COVER, np.arange(len(x))
-    before = softmax(_scores(network, p, x))[rows, which]
-    lost = np.zeros((len(x), side, side))
-    for i in range(side):
-        for j in range(side):
-            painted = x.copy()
-            painted[:, :, _COVER * i : _COVER * (i + 1), _COVER * j : _COVER * (j + 1)] = 0
-            lost[:, i, j] = before - softmax(_scores(network, p, painted))[rows, which]
-    return lost
-
-
-def cosines(E: Array) -> Floats:
-    """Cosine of every row with every other: (n, d) -> (n, n)."""
-    rows = np.asarray(E, np.float64)
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return np.asarray(unit @ unit.T)
-
-
-def near_and_far(matrix: Floats) -> tuple[float, float]:
-    """The mean of an (n, n) matrix over pairs of patches that share a side, and over all others."""
-    y, x = np.divmod(np.arange(len(matrix)), math.isqrt(len(matrix)))
-    apart = abs(y[:, None] - y) + abs(x[:, None] - x)
-    return float(matrix[apart == 1].mean()), float(matrix[apart > 1].mean())
-
-
-def _embedding(network: Classifier, p: Any) -> Array | None:
-    """What tells the patches' positions, (n, d), the class token's apart; None if nothing does."""
-    config = network.config
-    if not isinstance(config, vit.Config) or config.positions == "none":
-        return None
-    first = int(config.class_token)
-    if config.positions == "sinusoidal":
-        return positions.sinusoidal(config.n + first, config.d)[first:]
-    return p.vit.embedding.pos[first:]
-
-
-def _similarity(network: Classifier, p: Any, first: Any | None) -> Similarity | None:
-    """How alike the embeddings of the positions are; `first` are the parameters before training."""
-    now = _embedding(network, p)
-    if now is None:
-        return None
-    before = None if first is None else cosines(_embedding(network, first))
-    after = cosines(now)
-    start = (math.nan, math.nan) if before is None else near_and_far(before)
-    return Similarity(before, after, *start, *near_and_far(after))
-
-
-def _attention(network: Classifier, p: Any, tests: Digits) -> Attention | None:
-    """To what a ViT attends in the test digits."""
-    config = network.config
-    if not isinstance(config, vit.Config):
-        return None
-    ink, cls = inked(tests.images, config.p), config.class_token
-    layers = _weights(network, p, tests.images)
-    shares = [received(layer, cls).mean(1) for layer in layers]
-    return Attention(
-        "class token" if cls else "patches",
-        [float((share * ink).sum(-1).mean()) for share in shares],
-        float(ink.mean()),
-        [float(layer[:, :, 0, 0].mean()) for layer in layers] if cls else None,
-    )
-
-
-def _maps(network: Classifier, p: Any, x: Array) -> list[Floats | None]:
-    """Attention (layers, heads, n) for each picture; None for networks that have none."""
-    config = network.config
-    if not isinstance(config, vit.Config):
-        return [None] * len(x)
-    layers = [received(layer, config.class_token) for layer in _weights(network, p, x)]
-    return list(np.stack(layers, axis=1))
-
-
-def sure_from(probabilities: Floats, right: NDArray[np.bool_]) -> float:
-    """The least probability p such that 99 % of those with p or more are right; 1 if none is."""
-    order = np.argsort(-probabilities, kind="stable")
-    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(share >= _SURE)
-    return float(probabilities[order][good[-1]]) if good.size else 1.0
-
-
-def distances(x: Array, known: Array) -> Floats:
-    """From each picture to the nearest of those known: (b, ...), (k, ...) -> (b,)."""
-    a, b = (np.asarray(each, np.float64).reshape(len(each), -1) for each in (x, known))
-    squares = (a * a).sum(1)[:, None] - 2 * a @ b.T + (b * b).sum(1)
-    return np.asarray(np.sqrt(np.maximum(squares.min(1), 0.0)))
+Split = tuple[Digits, Digits]  # to learn from, to test with
 
 
 def _examined(
     result: Classify,
-    p: Any,
+    trained: Sequence[Any],
     first: Any | None,
-    data: tuple[Digits, Digits],
-    pictures: Sequence[_Scanned],
+    splits: Sequence[Split],
+    pictures: Sequence[Scanned],
 ) -> Classify:
-    """The result with all that is measured of a network after its training, and what it reads."""
-    network, (_known, tests) = result.kind.make(), data
-    scores = _scores(network, p, tests.images)
+    """The result with all that is measured after a training, and what the first network reads.
+
+    `trained` are the parameters of every network, `first` those of the first before its training.
+    """
+    network, p, (_known, tests) = result.kind.make(), trained[0], splits[0]
+    scores = probes.scores(network, p, tests.images)
     if not np.isfinite(scores).all():
-        nothing = [_unread(picture) for picture in pictures]
+        nothing = [unread(picture) for picture in pictures]
         return replace(result, accuracy=math.nan, loss=math.nan, image=nothing)
     probabilities, labels = softmax(scores), tests.labels
     read, rows = probabilities.argmax(1), np.arange(len(tests.labels))
     confusion = np.zeros((digits.CLASSES, digits.CLASSES), np.int64)
     np.add.at(confusion, (labels, read), 1)
-    level = sure_from(probabilities.max(1), read == labels)
+    sure = probes.sureness(probabilities.max(1), read == labels)
     wrong = np.flatnonzero(read != labels)
     worst = wrong[np.argsort(-probabilities[wrong, read[wrong]], kind="stable")][:_WORST]
     mistakes = [
-        Mistake(int(labels[i]), int(read[i]), float(probabilities[i, read[i]]), _pixels(tests, i))
+        Mistake(
+            int(labels[i]), int(read[i]), float(probabilities[i, read[i]]), probes.pixels(tests, i)
+        )
         for i in worst
     ]
+    with np.errstate(all="ignore"):  # another network may have diverged
+        attention = [probes.attention(network, q, t) for q, (_k, t) in zip(trained, splits)]
+        similarity = probes.similarity(network, trained, first)
     return replace(
         result,
         accuracy=float((read == labels).mean()),
-        loss=float(_surprise(scores)[rows, labels].mean()),
+        loss=float(probes.surprise(scores)[rows, labels].mean()),
         confusion=confusion,
         wrong=len(wrong),
         mistakes=mistakes,
-        examples=_examples(network, p, tests, probabilities),
-        attention=_attention(network, p, tests),
-        similarity=_similarity(network, p, first),
-        sure_from=level,
-        image=_readings(network, p, data, pictures, level),
+        examples=probes.examples(network, p, tests, probabilities),
+        attention=[found for found in attention if found is not None],
+        similarity=similarity,
+        sure=sure,
+        image=readings(network, p, splits[0], pictures, sure.level),
     )
-
-
-def _surprise(scores: Floats) -> Floats:
-    """-log softmax, in nats; (b, k) -> (b, k)."""
-    scores = scores - scores.max(1, keepdims=True)
-    return np.asarray(np.log(np.exp(scores).sum(1, keepdims=True)) - scores, np.float64)
-
-
-def _pixels(tests: Digits, i: int) -> Floats:
-    return np.asarray(tests.images[i, 0], np.float64)
-
-
-def _examples(network: Classifier, p: Any, tests: Digits, probabilities: Floats) -> list[Example]:
-    """The first test digit of every class that there is."""
-    chosen = [int(i) for i in np.sort(np.unique(tests.labels, return_index=True)[1])]
-    chosen.sort(key=lambda i: int(tests.labels[i]))
-    x, read = tests.images[chosen], probabilities[chosen].argmax(1)
-    costs = covered(network, p, x, read)
-    return [
-        Example(
-            int(tests.labels[i]),
-            int(of),
-            float(probabilities[i, of]),
-            _pixels(tests, i),
-            seen,
-            cost,
-        )
-        for i, of, seen, cost in zip(chosen, read, _maps(network, p, x), costs, strict=True)
-    ]
-
-
-def _readings(
-    network: Classifier,
-    p: Any,
-    data: tuple[Digits, Digits],
-    pictures: Sequence[_Scanned],
-    level: float,
-) -> list[Reading]:
-    """What the network says of the user's pictures."""
-    if not pictures:
-        return []
-    known, tests = data
-    x = np.stack([picture.seen for picture in pictures])
-    probabilities = softmax(_scores(network, p, x))
-    best = probabilities.argmax(1)
-    usual, strange = distances(tests.images, known.images), distances(x, known.images)
-    return [
-        replace(
-            _unread(picture),
-            probabilities=probabilities[i].tolist(),
-            digit=int(best[i]),
-            sure=bool(probabilities[i, best[i]] >= level),
-            distance=float(strange[i]),
-            stranger_than=float((usual < strange[i]).mean()),
-            attention=seen,
-            covered=cost,
-        )
-        for i, (picture, seen, cost) in enumerate(
-            zip(pictures, _maps(network, p, x), covered(network, p, x, best), strict=True)
-        )
-    ]
-
-
-def _unread(picture: _Scanned) -> Reading:
-    """A picture of which nothing is known but what is seen of it."""
-    side = digits.SIDE // _COVER
-    return Reading(
-        picture.path, picture.width, picture.height, picture.notes, picture.box, picture.light,
-        picture.seen[0].astype(np.float64), [math.nan] * digits.CLASSES, None, False, math.nan,
-        math.nan, None, np.full((side, side), math.nan), picture.pixels,
-    )  # fmt: skip
 
 
 # Loading and training
@@ -678,27 +380,30 @@ def _blank(o: _Options, kind: Kind, device: str) -> Classify:
         quick=o.quick, device=device, seed=o.seed, parameters=trees.count(kind.make().init()),
         chance=digits.CHANCE, tests=digits.TESTS, step=[], accuracy=math.nan, accuracies=[],
         loss=math.nan, confusion=np.zeros((digits.CLASSES, digits.CLASSES), np.int64), wrong=0,
-        mistakes=[], examples=[], attention=None, similarity=None, sure_from=1.0, series=[],
+        mistakes=[], examples=[], attention=[], similarity=None,
+        sure=probes.Sureness(1.0, 0, math.nan), series=[],
     )  # fmt: skip
 
 
-def _loaded(o: _Options, device: str, pictures: Sequence[_Scanned]) -> Classify:
+def _loaded(o: _Options, file: str, pictures: Sequence[Scanned]) -> Classify:
     """What a network that was saved can do: no torch, no training."""
-    assert o.load is not None
-    kind, origin, p = saved.load(o.load)
+    kind, origin, p = saved.load(file)
     for name, value in asdict(kind).items():
         asked = getattr(o, name)
         if asked is not None and asked != value:
             raise BadInput(
-                f"--{name} {asked}", _("what {file} has: {value}").format(file=o.load, value=value)
+                f"--{name} {asked}", _("what {file} has: {value}").format(file=file, value=value)
             )
-    # the digits that it was not trained on: drawn as they were then
-    data = digits.split(np.random.default_rng([origin.seed, 1, 0]), origin.images)
     blank = replace(
-        _blank(o, kind, device),
-        images=origin.images, train_steps=origin.steps, step=[origin.steps],
+        _blank(o, kind, "cpu"), seed=origin.seed, images=origin.images, train_steps=origin.steps,
+        batch=origin.batch, lr=origin.lr, step=[origin.steps],
     )  # fmt: skip
-    result = _examined(blank, p, None, data, pictures)
+    result = _examined(blank, [p], None, [origin.split()], pictures)
+    if not math.isfinite(result.accuracy):
+        raise BadInput(
+            _("{name}: its scores are no finite numbers").format(name=shorten(file, 120)),
+            _("a file that --save wrote"),
+        )
     return replace(result, accuracies=[result.accuracy])
 
 
@@ -731,7 +436,7 @@ def _learn(o: _Options, device: Any, which: int) -> Iterator[_Moment]:
 
     def moment(step: int, losses: Sequence[float]) -> _Moment:
         now = train.trained(p)
-        scores = _scores(page, now, tests.images)
+        scores = probes.scores(page, now, tests.images)
         right = float((scores.argmax(1) == tests.labels).mean())
         loss = float(np.mean(losses)) if losses else math.nan
         return _Moment(step, loss, right if np.isfinite(scores).all() else math.nan, now)
@@ -740,7 +445,7 @@ def _learn(o: _Options, device: Any, which: int) -> Iterator[_Moment]:
     yield moment(0, [])
     for step, loss in train.fit_labels(
         p, partial(network.scores, p), x, labels, o.rng(3, which), batch=o.batch,
-        steps=o.train_steps, lr=o.lr, weight_decay=0.01, schedule="cosine",
+        steps=o.train_steps, lr=o.lr, weight_decay=1.0, schedule="cosine",
         warmup=max(1, o.train_steps // 10),
     ):  # fmt: skip
         losses.append(loss)
@@ -749,7 +454,7 @@ def _learn(o: _Options, device: Any, which: int) -> Iterator[_Moment]:
             losses = []
 
 
-def _train(o: _Options, device: str, pictures: Sequence[_Scanned], watch: Watch) -> Classify:
+def _train(o: _Options, device: str, pictures: Sequence[Scanned], watch: Watch) -> Classify:
     """Train the networks, each in a process of its own, and put together what they report."""
     watch(0.0, _("loading torch"))
     from seqlab import train
@@ -757,9 +462,9 @@ def _train(o: _Options, device: str, pictures: Sequence[_Scanned], watch: Watch)
     assert o.seeds and o.train_steps and o.images
     place = train.device(device)
     blank = _blank(o, o.kind, place.type)
-    data = digits.split(o.rng(1, 0), o.images)
+    splits = [digits.split(o.rng(1, which), o.images) for which in range(o.seeds)]
     moments: dict[int, list[_Moment]] = {}
-    everything, stopped = o.train_steps * o.seeds, False
+    everything, begun, stopped = o.train_steps * o.seeds, False, False
     try:
         for which, moment in train.side_by_side(
             partial(_learn, o, place), range(o.seeds), device=place
@@ -774,33 +479,41 @@ def _train(o: _Options, device: str, pictures: Sequence[_Scanned], watch: Watch)
             )
             begun = bool(moments.get(0)) and moments[0][-1].step > 0
             now = {k: list(each) for k, each in sorted(moments.items())}
-            view = partial(_shown_so_far, blank, now, data, pictures) if begun else None
+            view = partial(_shown_so_far, blank, now, splits, pictures) if begun else None
             watch(done / everything, doing, view)
     except Stopped:
+        if not begun:  # nothing of the first network is known
+            raise
         stopped = True
     moments = {k: each for k, each in sorted(moments.items()) if each[-1].step}
-    result = replace(_gathered(blank, moments, data, pictures), stopped=stopped)
-    if o.save is not None and math.isfinite(result.accuracy):
-        last = moments[0][-1]
-        saved.save(o.save, o.kind, Origin(o.seed, o.images, last.step), last.p)
+    result = replace(_gathered(blank, moments, splits, pictures), stopped=stopped)
+    if o.save is None or not math.isfinite(result.accuracy):
+        return result
+    assert o.batch and o.lr is not None
+    last = moments[0][-1]
+    try:
+        origin = Origin(o.seed, o.images, last.step, o.batch, float(o.lr))
+        saved.save(o.save, o.kind, origin, last.p)
+    except OSError as problem:  # what was learned can still be shown
+        return replace(result, unsaved=problem.strerror or str(problem))
     return result
 
 
 def _shown_so_far(
     blank: Classify,
     moments: dict[int, list[_Moment]],
-    data: tuple[Digits, Digits],
-    pictures: Sequence[_Scanned],
+    splits: Sequence[Split],
+    pictures: Sequence[Scanned],
 ) -> RenderableType:
     """The figure of the moment."""
-    return show(_gathered(blank, moments, data, pictures))
+    return show(_gathered(blank, moments, splits, pictures))
 
 
 def _gathered(
     blank: Classify,
     moments: dict[int, list[_Moment]],
-    data: tuple[Digits, Digits],
-    pictures: Sequence[_Scanned],
+    splits: Sequence[Split],
+    pictures: Sequence[Scanned],
 ) -> Classify:
     """The result with what these networks reported; the first one is looked into."""
     first = moments[0]
@@ -818,7 +531,8 @@ def _gathered(
             series("loss", steps, runs[1], chance=math.log(digits.CLASSES)),
         ],
     )
-    return _examined(result, first[-1].p, first[0].p, data, pictures)
+    trained = [each[-1].p for each in moments.values()]
+    return _examined(result, trained, first[0].p, [splits[k] for k in moments], pictures)
 
 
 # The oracle
@@ -839,13 +553,12 @@ def check(**options: Any) -> list[Check]:
     o = _Options(**picked).checked()
     if o.load is not None:
         kind, origin, p = saved.load(o.load)
-        seed = origin.seed
+        tests = origin.split()[1]
     else:
-        kind, seed, rng = o.kind, o.seed, o.rng(4, 0)
+        kind, rng, tests = o.kind, o.rng(4, 0), digits.split(o.rng(1, 0), 1)[1]
         p = trees.convert(
             lambda w: w + rng.normal(0.0, 0.1, w.shape), kind.make().init(o.rng(2, 0))
         )
-    tests = digits.split(np.random.default_rng([seed, 1, 0]), 1)[1]
     x = torch.as_tensor(tests.images[:10], dtype=torch.float64)
     labels, network, found = torch.as_tensor(tests.labels[:10]), kind.make(), []
     for scores in (network.scores, partial(oracles.scores, network)):
@@ -881,10 +594,9 @@ def show(result: Classify, detail: bool = False) -> RenderableType:
     if result.series:
         parts.append(_course(result))
     elif result.similarity is not None and (detail or not result.image):
-        parts.append(_mosaics(result.similarity))
+        parts.append(_InColours(_mosaics(result.similarity), Group()))
     if result.examples and (detail or not result.image):
-        confusion = Group(Title(_("What is read as what")), _confusion(result))
-        parts.append(Beside(confusion, _looks(result, detail), left_width=44))
+        parts.append(Beside(_confusion(result), _looks(result, detail), left_width=44))
         parts += _mistakes(result)
     if result.examples and detail:
         parts += _details(result)
@@ -900,7 +612,7 @@ def _asked(result: Classify) -> str:
         ).format(model=name)  # fmt: skip
     if result.load is not None:
         return _("What has this {model} learned of digits?").format(model=name)
-    return _("How does a {model} learn to read digits?").format(model=name)
+    return _("How does this {model} learn to read digits?").format(model=name)
 
 
 def _equation(result: Classify) -> str:
@@ -914,7 +626,7 @@ def _equation(result: Classify) -> str:
 
 def _setting(result: Classify) -> str:
     """What learned, and from what."""
-    text = _("{model} of {parameters} parameters, {images} digits to learn from, {tests} to test")
+    text = _("{model} of {parameters} parameters; digits to learn from: {images}, to test: {tests}")
     parts = [
         text.format(
             model=classifiers.NAMES[result.model],
@@ -929,16 +641,18 @@ def _setting(result: Classify) -> str:
     if result.load is not None:
         parts.append(_("loaded, {n} steps old").format(n=result.train_steps))
     if result.seeds > 1:
-        parts.append(_("the first of {n} networks is looked into").format(n=result.seeds))
-    if result.save is not None and math.isfinite(result.accuracy) and result.examples:
+        parts.append(_("pictured is the first of {n} networks").format(n=result.seeds))
+    written = result.save is not None and result.unsaved is None
+    if written and math.isfinite(result.accuracy) and result.examples:
+        assert result.save is not None
         parts.append(_("saved in {file}").format(file=shorten(result.save, 40)))
-    return "; ".join(parts)
+    return _("; ").join(parts)
 
 
 def _course(result: Classify) -> RenderableType:
     """Accuracy and loss against the steps; beside them the similarity of positions, if any."""
     accuracy, loss = result.series
-    names = (_("share right"), _("loss in nats"))
+    names = (_("share right; -- chance"), _("loss in nats; -- ln 10"))
     curves = []
     for s, name in zip((accuracy, loss), names):
         chance = Line(
@@ -953,10 +667,23 @@ def _course(result: Classify) -> RenderableType:
                 legend="none",
             )
         )  # fmt: skip
+    alone = Panels([("", each) for each in curves], min_width=28)
     if result.similarity is None:
-        return Panels([("", each) for each in curves], min_width=28)
+        return alone
     both = Panels([("", each) for each in curves], min_width=22, gap=1)
-    return Beside(both, _mosaics(result.similarity), left_width=49)
+    return _InColours(Beside(both, _mosaics(result.similarity), left_width=49), alone)
+
+
+@dataclass(frozen=True)
+class _InColours:
+    """A figure that says something in colours only, and what there is without them."""
+
+    figure: RenderableType
+    without: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        plain = console.no_color or console.color_system is None
+        yield self.without if plain else self.figure
 
 
 def _mosaics(similarity: Similarity) -> RenderableType:
@@ -969,7 +696,8 @@ def _mosaics(similarity: Similarity) -> RenderableType:
             (_("positions before"), _mosaic(similarity.before)),
             (_("after"), _mosaic(similarity.after)),
         ]
-    return Panels(panels, min_width=24, gap=1, columns=2)
+    told = _("a tile: one patch with all; brighter: more alike")
+    return Group(Panels(panels, min_width=24, gap=1, columns=2), Note(told))
 
 
 def _mosaic(matrix: Floats) -> Picture:
@@ -1000,7 +728,7 @@ def _looks(result: Classify, detail: bool) -> RenderableType:
     shown = result.examples if detail else result.examples[:_FIRST]
     panels: list[tuple[str, RenderableType]] = [
         (
-            f"{e.read} {percent(e.probability)}",
+            f"{e.label} {percent(e.probability)}" if e.read == e.label else f"{e.label}→{e.read}",
             Group(_digit(e.pixels), _rests(e)),
         )
         for e in shown
@@ -1010,9 +738,9 @@ def _looks(result: Classify, detail: bool) -> RenderableType:
 
 
 def _what_is_looked_at(result: Classify) -> str:
-    if result.attention is None:
+    if not result.attention:
         return _("What painting over 2 × 2 pixels costs")
-    if result.attention.asking == "class token":
+    if result.attention[0].asking == "class token":
         return _("Where the class token looks, last layer")
     return _("Attention each patch receives, last layer")
 
@@ -1028,7 +756,8 @@ def _rests(of: Example | Reading) -> Picture:
 def _spots(values: Floats, enlarge: int = 1) -> Picture:
     """A square of numbers in the size of a digit, from 0 to the largest of them."""
     by = digits.SIDE // len(values)
-    shares = np.nan_to_num(values) / (np.nanmax(values, initial=0.0) or 1.0)
+    values = np.nan_to_num(values)
+    shares = values / (values.max() or 1.0)
     size = digits.SIDE * enlarge
     pixels = _coloured(shares.repeat(by, 0).repeat(by, 1))
     return Picture(pixels, max_width=size, max_height=size // 2)
@@ -1061,24 +790,39 @@ def _picture(result: Classify, reading: Reading) -> list[RenderableType]:
         values = reading.covered if reading.attention is None else reading.attention[-1].mean(0)
         square = np.maximum(values, 0).reshape(math.isqrt(values.size), -1)
         pictures.append((_rest_of(result), _spots(square, 2)))
+    shares = np.array(reading.probabilities)
+    shown = np.where(shares < 1, np.minimum(np.round(100 * shares, 1), 99.9), 100)
     bars = Bars(
         [str(k) for k in range(digits.CLASSES)],
-        np.round(100 * np.array(reading.probabilities), 1),
+        shown,
         keys=[result.model] * digits.CLASSES,
         units="%",
         highlight=reading.digit,
     )
+    warned = [Note(text) for text in _warnings(reading)]
     parts: list[RenderableType] = [
-        Beside(Panels(pictures, min_width=18, gap=2), bars, left_width=62)
+        Beside(Panels(pictures, min_width=18, gap=2), Group(bars, *warned), left_width=62)
     ]
     facts = [*reading.notes]
-    if reading.digit is not None:
-        facts.append(
-            _("{share} of the test digits are nearer to one of those it learned from").format(
-                share=percent(reading.stranger_than)
-            )
-        )
-    return [*parts, Note("; ".join(facts))] if facts else parts
+    if reading.digit is not None and reading.stranger_than < 1:
+        odder = _("odder than {share} of the test digits (distance to the nearest learned one)")
+        facts.append(odder.format(share=percent(reading.stranger_than)))
+    return [*parts, Note(_("; ").join(facts))] if facts else parts
+
+
+def _warnings(reading: Reading) -> list[str]:
+    """Why a reading is to be taken with care: what stands right below its bars."""
+    said = []
+    if reading.beside > 1:
+        pattern = _("{n} large pieces side by side: more than one digit?")
+        said.append(pattern.format(n=reading.beside))
+    if reading.left_out:
+        said.append(_("large pieces left out at the edge: {n}").format(n=reading.left_out))
+    if reading.stranger_than == 1:
+        said.append(_("odder than every test digit: perhaps none"))
+    elif reading.digit is not None and not reading.sure:
+        said.append(_("unsure"))
+    return said
 
 
 def _name(reading: Reading) -> str:
@@ -1088,9 +832,9 @@ def _name(reading: Reading) -> str:
 
 def _rest_of(result: Classify) -> str:
     """What the third picture of a reading is: the rest of what is known of it."""
-    if result.attention is None:
+    if not result.attention:
         return _("cost of painting over")
-    if result.attention.asking == "class token":
+    if result.attention[0].asking == "class token":
         return _("class token looks")
     return _("attention received")
 
@@ -1144,13 +888,19 @@ def takeaways(result: Classify) -> list[str]:
             "{n} networks diverged: their scores are no numbers. Try a smaller --lr.",
             broken,
         )
-        return [text.format(n=broken)]
+        nothing = result.save is not None and not math.isfinite(result.accuracy)
+        return [text.format(n=broken), *([_("Nothing was saved.")] if nothing else [])]
     said = [_verdict(result, reading) for reading in result.image]
+    if result.unsaved is not None and result.save is not None:
+        lost = _("Not saved in {file}: {reason}.")
+        said.insert(0, lost.format(file=shorten(result.save, 60), reason=result.unsaved))
+    if result.image and result.load is not None:
+        return said  # nothing on the screen is of the test digits
     said.append(_right(result))
-    if result.attention is not None:
-        said.append(_looking(result.attention))
     if not result.image:
-        said += [_costs(result)] if result.attention is None else [_places(result)]
+        said += (
+            [_looking(result.attention), _places(result)] if result.attention else [_costs(result)]
+        )
     return said
 
 
@@ -1165,27 +915,25 @@ def _verdict(result: Classify, reading: Reading) -> str:
             "{file}: {digit}, {share}; but no test digit is as far from all that it learned from:"
             " this may be no digit, or one written in another way."
         ).format(file=name, digit=digit, share=share)
+    level, right = percent(result.sure.level), percent(result.sure.right)
     if reading.sure:
         return _(
-            "{file}: {digit}, {share}. Of test digits read with {level} or more, 99 % are right."
-        ).format(file=name, digit=digit, share=share, level=percent(result.sure_from))
+            "{file}: {digit}, {share}. {n} of the test digits are read with {level} or more,"
+            " {right} of them rightly."
+        ).format(file=name, digit=digit, share=share, n=result.sure.n, level=level, right=right)
     return _(
-        "{file}: perhaps {digit}, {share}, or {second}, {rest}: it is unsure. Only from {level} on"
-        " are 99 % of the test digits right."
+        "{file}: perhaps {digit}, {share}, or {second}, {rest}. It counts as unsure below {level};"
+        " {n} of the test digits are read with that or more, {right} of them rightly."
     ).format(
-        file=name,
-        digit=digit,
-        share=share,
-        second=int(order[1]),
-        rest=percent(reading.probabilities[order[1]]),
-        level=percent(result.sure_from),
-    )
+        file=name, digit=digit, share=share, second=int(order[1]),
+        rest=percent(reading.probabilities[order[1]]), level=level, n=result.sure.n, right=right,
+    )  # fmt: skip
 
 
 def _right(result: Classify) -> str:
     """How many are read rightly, and what is confused most."""
     off = result.confusion - np.diag(np.diag(result.confusion))
-    text = _("{right} of {n} unseen digits are read rightly; chance is {chance}.").format(
+    text = _("{right} of {n} unseen digits are read rightly (chance: {chance}).").format(
         right=percent(min(result.accuracies), max(result.accuracies)),
         n=result.tests,
         chance=percent(result.chance),
@@ -1193,100 +941,140 @@ def _right(result: Classify) -> str:
     if not off.any():
         return text
     label, read = divmod(int(off.argmax()), digits.CLASSES)
-    times = int(off.max())
-    confused = ngettext(
-        "No confusion happens twice; one is a {label} read as {read}.",
-        "Most often confused: {label}, read as {read} ({n} times).",
-        times,
-    )
-    return f"{text} {confused.format(label=label, read=read, n=times)}"
+    times, ties = int(off.max()), int((off == off.max()).sum())
+    confused = (
+        _("No confusion happens twice.")
+        if times == 1
+        else _("Most often: {label} read as {read} ({n} times).")
+        if ties == 1
+        else _("{ties} confusions happen {n} times each.")
+    ).format(label=label, read=read, n=times, ties=ties)
+    return _("{first} {second}").format(first=text, second=confused)
 
 
-def _looking(found: Attention) -> str:
+def _liking(found: Sequence[Attention]) -> set[int]:
+    """Where the last layer's attention goes, in any network: more than evenly to ink (0), less (1).
+
+    Evenly is 2, and 3 nowhere, where the class token keeps all of it.
+    """
+    more = [each.on_ink[-1] - each.even for each in found]
+    return {3 if math.isnan(m) else 0 if m > _EVEN else 1 if m < -_EVEN else 2 for m in more}
+
+
+def _looking(found: Sequence[Attention]) -> str:
     """How much attention goes to ink, against how much even attention would send there."""
-    more = found.on_ink[-1] - found.even
+    likings, evens = _liking(found), [each.even for each in found]
+    if likings == {3}:
+        return _("Last layer: the class token keeps all of its attention for itself.")
+    if min(evens) + _EVEN >= 1:
+        return _(
+            "{even} of the patches bear ink: whether attention prefers it cannot be told."
+        ).format(even=percent(min(evens), max(evens)))
     liking = (
-        _("it looks at ink more than evenly")
-        if more > _EVEN
-        else _("it looks at ink less than evenly")
-        if more < -_EVEN
-        else _("it does not prefer ink")
+        _("whether it prefers ink depends on the network")
+        if len(likings) > 1
+        else _("it prefers ink")
+        if likings == {0}
+        else _("it avoids ink")
+        if likings == {1}
+        else _("no preference")
     )
     text = (
-        _("Last layer: {share} of the class token's attention to patches is on ink, even attention"
-          " would give {even}: {liking}.")
-        if found.asking == "class token"
-        else _("Without a class token patches ask each other. Last layer: {share} of attention is"
-               " on ink, even attention would give {even}: {liking}.")
+        _("Last layer: {share} of the class token's attention to patches is on ink (even: {even});"
+          " {liking}.")
+        if found[0].asking == "class token"
+        else _("No class token: patches ask each other. Last layer: {share} of attention is on ink"
+               " (even: {even}); {liking}.")
     )  # fmt: skip
-    return text.format(share=percent(found.on_ink[-1]), even=percent(found.even), liking=liking)
+    shares = [each.on_ink[-1] for each in found if not math.isnan(each.on_ink[-1])]
+    return text.format(
+        share=percent(min(shares), max(shares)),
+        even=percent(min(evens), max(evens)),
+        liking=liking,
+    )
 
 
 def _places(result: Classify) -> str:
-    """How alike neighbours' positions are against others', and whether training made it so."""
+    """Whether neighbours' positions are more alike than those of patches in random places."""
     s = result.similarity
     if s is None:
         return _(
             "Nothing tells it where a patch is: moved about, the same patches would give the same"
             " scores."
         )
-    near, far = _signed(s.near), _signed(s.far)
     if result.positions == "sinusoidal":
         return _(
             "Sines and cosines were there from the start: cosine {near} between neighbours, {far}"
             " elsewhere. Training does not change them."
-        ).format(near=near, far=far)
-    if math.isnan(s.near_before):
-        return _(
-            "Learned positions: cosine {near} between neighbours, {far} elsewhere."
-        ).format(near=near, far=far)  # fmt: skip
-    gap, before = s.near - s.far, s.near_before - s.far_before
+        ).format(near=_span(s.near), far=_span(s.far))
+    above = sum(gap > level + 1e-9 for gap, level in zip(s.gaps, s.by_chance))
     text = (
-        _("Here neighbours' positions have become alike: cosine {near}, others {far} (before:"
-          " {near_0}, {far_0}).")
-        if gap > max(before, 0.0) + _ALIKE
-        else _("Here neighbours' positions have not become alike: cosine {near}, others {far}"
-               " (before: {near_0}, {far_0}).")
+        _("Positions of neighbours are more alike than chance: their cosine exceeds that of others"
+          " by {gap}; with places shuffled 95 in 100 stay below {chance}.")
+        if above == len(s.gaps)
+        else _("Positions of neighbours are no more alike than chance: their cosine exceeds that of"
+               " others by {gap}; with places shuffled 5 in 100 reach {chance}.")
+        if above == 0
+        else _("Whether positions of neighbours are more alike than chance depends on the network"
+               " ({n} of {of} are): their cosine exceeds that of others by {gap}; with places"
+               " shuffled 5 in 100 reach {chance}.")
     )  # fmt: skip
-    return text.format(
-        near=near, far=far, near_0=_signed(s.near_before), far_0=_signed(s.far_before)
-    )
+    return text.format(gap=_span(*s.gaps), chance=_span(*s.by_chance), n=above, of=len(s.gaps))
 
 
 def _costs(result: Classify) -> str:
-    """What painting over costs, where there is no attention to show."""
+    """What painting over costs, where no attention is shown."""
     most = [float(e.covered.max()) for e in result.examples]
-    return _(
-        "There is no attention to show here, so squares of 2 × 2 pixels are painted over: at its"
-        " dearest square a digit loses {low} to {high} points of probability."
-    ).format(low=f"{100 * min(most):.0f}", high=f"{100 * max(most):.0f}")
+    text = (
+        _("Swin has no class token, and its attention stays within windows: instead of it squares"
+          " of 2 × 2 pixels are painted over. The one that matters most costs a digit {low} to"
+          " {high} points of probability.")
+        if result.model == "swin"
+        else _("This {model} has no attention: instead squares of 2 × 2 pixels are painted over."
+               " The one that matters most costs a digit {low} to {high} points of probability.")
+    )  # fmt: skip
+    return text.format(
+        model=classifiers.NAMES[result.model],
+        low=f"{100 * min(most):.0f}",
+        high=f"{100 * max(most):.0f}",
+    )
 
 
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+def _span(*values: float) -> str:
+    """A number, or from the least to the largest."""
+    low, high = (f"{value:.2f}".replace("-", "−") for value in (min(values), max(values)))
+    return low if low == high else _("{low} to {high}").format(low=low, high=high)
 
 
 def question(result: Classify) -> Question:
     """Where a ViT looks; of others, and where training diverged, how many digits are read."""
-    if result.attention is not None:
-        more = result.attention.on_ink[-1] - result.attention.even
+    depends = _("that depends on the network")
+    if result.attention:
+        choices = [
+            _("to ink, more than even attention would"),
+            _("to blank paper, more than even attention would"),
+            _("to both evenly, within two points in a hundred"),
+            _("nowhere: the class token keeps it for itself"),
+            depends,
+        ]
+        likings = _liking(result.attention)
         return Question(
             _("Some patches of a digit bear ink, some are blank. Where does its attention go?"),
-            [
-                _("to ink, more than even attention would"),
-                _("to blank paper, more than even attention would"),
-                _("to both evenly, within two points in a hundred"),
-            ],
-            0 if more > _EVEN else 1 if more < -_EVEN else 2,
+            choices,
+            min(likings) if len(likings) == 1 else 4,
             _looking(result.attention),
         )
     edges = (0.5, 0.8, 0.95)
     choices = [
         _("less than half"), _("half to 80 in 100"), _("80 to 95 in 100"), _("95 in 100 or more"),
-        _("none: its scores are no numbers"),
+        _("none: its scores are no numbers"), depends,
     ]  # fmt: skip
-    finite = math.isfinite(result.accuracy)
-    answer = sum(result.accuracy >= edge for edge in edges) if finite else 4
-    text = _("How many of the unseen digits does a {model} read rightly after this training?")
+    answers = {
+        sum(share >= edge for edge in edges) if math.isfinite(share) else 4
+        for share in result.accuracies
+    }
+    text = _("How many of the unseen digits does this {model} read rightly after its training?")
+    finite = all(map(math.isfinite, result.accuracies))
     why = _right(result) if finite else takeaways(result)[0]
+    answer = min(answers) if len(answers) == 1 else 5
     return Question(text.format(model=classifiers.NAMES[result.model]), choices, answer, why)

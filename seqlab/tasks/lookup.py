@@ -1,16 +1,16 @@
 """Look it up: a picture of nine cells, of which one asks and the others hold the answers.
 
 A cell has 4 × 4 pixels. Its upper half is a key: one of eight pixels is inked. Its lower half is a
-value: one of four columns is inked. Every key is in the picture once, with a value drawn at random;
-the ninth cell has a key alone and asks for the value of the cell with the same key.
+value: one of four columns is inked. Eight cells have a key each, two of them every value; the ninth
+has a key alone and asks for the value of the cell with the same key.
 
     . # . .   key 1         . # . .   the question:
     . . . .                 . . . .   which value has key 1?
     . . # .   value 2       . . . .
     . . # .                 . . . .
 
-What any eight cells hold says nothing about the answer, and neither does any place in the picture:
-only the question and the cell that matches it, taken together.
+What any one cell holds says nothing about the answer, and neither does any place in the picture: it
+takes the question together with other cells, best of all the one that matches.
 """
 
 from typing import NamedTuple

@@ -28,6 +28,7 @@ _CLEAR = 4.0  # the same, by the noise of the paper
 _QUARTILE = 0.3186  # below which a quarter of normal numbers of deviation 1 lie, by their size
 _FEWEST = 8  # pixels of ink
 _SPECK = 0.08  # ink with less than this share of the main stroke's is dirt
+_LARGE = 0.25  # a piece with more than this share of the largest one's ink is large
 _WIDEST = 1.3  # a narrow digit is stretched by at most this
 
 
@@ -37,6 +38,8 @@ class Scan(NamedTuple):
     image: NDArray[np.float32]  # (1, 8, 8), from 0, paper, to 1, ink, in sixteenths
     box: tuple[int, int, int, int]  # the digit in the picture, in pixels: top, left, bottom, right
     light: bool  # the ink was lighter than the paper
+    beside: int  # large pieces side by side: a digit has one, seldom two
+    left_out: int  # large pieces that touch the edge
 
 
 def from_picture(grey: NDArray[np.float64]) -> Scan | None:
@@ -45,15 +48,16 @@ def from_picture(grey: NDArray[np.float64]) -> Scan | None:
     darker = _paper(small) - small
     light = bool((darker**3).sum() < 0)  # ink is rare and strong: it makes the tail of the two
     darker = -darker if light else darker
-    mask = _strokes(darker)
-    if mask is None:
+    found = _strokes(darker)
+    if found is None:
         return None
+    mask, left_out = found
     digit = _cut(mask)
     top, left = np.argwhere(mask).min(0)
     bottom, right = np.argwhere(mask).max(0) + 1
     by = grey.shape[0] / small.shape[0], grey.shape[1] / small.shape[1]
     box = (round(top * by[0]), round(left * by[1]), round(bottom * by[0]), round(right * by[1]))
-    return Scan(_counted(_normalised(digit)), box, light)
+    return Scan(_counted(_normalised(digit)), box, light, _beside(mask), left_out)
 
 
 # Paper and ink
@@ -91,10 +95,11 @@ def _paper(grey: Floats) -> Floats:
     return np.asarray(terms @ found)
 
 
-def _strokes(darker: Floats) -> Mask | None:
-    """Where the digit is; None where nothing stands out from the paper.
+def _strokes(darker: Floats) -> tuple[Mask, int] | None:
+    """Where the digit is, and how many large pieces at the edge were left out.
 
-    `darker` tells by how much a pixel is darker than paper.
+    None where nothing stands out from the paper; `darker` tells by how much a pixel is darker than
+    paper.
     """
     threshold = _otsu(np.maximum(darker, 0))
     mask = darker > threshold
@@ -109,12 +114,26 @@ def _strokes(darker: Floats) -> Mask | None:
     pieces, sizes = np.unique(labels[mask], return_counts=True)
     edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     inside = ~np.isin(pieces, edge)  # what touches the edge may be the table or a shadow
-    largest = sizes.max()
+    largest, left_out = sizes.max(), 0
     if (sizes[inside] > largest / 5).any():
         largest = sizes[inside].max()
+        left_out = int((sizes[~inside] > _LARGE * largest).sum())
         pieces, sizes = pieces[inside], sizes[inside]
     digit = np.isin(labels, pieces[sizes > _SPECK * largest])
-    return digit if np.count_nonzero(digit) >= _FEWEST else None
+    return (digit, left_out) if np.count_nonzero(digit) >= _FEWEST else None
+
+
+def _beside(mask: Mask) -> int:
+    """Large pieces that share no column with one to their left."""
+    labels = _labelled(mask)
+    pieces, sizes = np.unique(labels[mask], return_counts=True)
+    large = pieces[sizes > _LARGE * sizes.max()]
+    spans = sorted((x.min(), x.max()) for x in (np.nonzero(labels == k)[1] for k in large))
+    found, end = 0, -1
+    for left, right in spans:
+        found += left > end
+        end = max(end, right)
+    return found
 
 
 def _otsu(values: Floats) -> float:

@@ -180,3 +180,24 @@ def test_marked_values_are_marked_where_they_are(colours, draw):
     (top, second), (middle, third), (bottom, first) = places
     assert (top, middle, bottom) == (0, 5, 10) and first < second < third
     assert "".join(plot).count(marker) == 3
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_ticks_stand_where_they_are_asked_for(scale, draw):
+    x = [50, 100, 200, 1400]
+    rows = draw(Curves([Line("a", x, [1, 2, 3, 4])], x_scale=scale, x_ticks=x, height=4), width=71)
+    axis, labels = rows[4], rows[5]
+    assert labels.split() == ["50", "100", "200", "1400"] if scale == "log" else ["50", "200"]
+    places = [i for i, character in enumerate(axis) if character == "┬"]
+    at = np.log(x) if scale == "log" else np.array(x, float)
+    expected = places[0] + (at - at[0]) / (at[-1] - at[0]) * (places[-1] - places[0])
+    np.testing.assert_allclose(places, expected, atol=1)
+
+
+def test_the_legend_has_the_markers_of_marked_lines(draw):
+    lines = [
+        Line("a", [0, 1], [0, 1], key=key, marked=marked)
+        for key, marked in (("rnn", True), ("cnn", False))
+    ]
+    text = "\n".join(draw(Curves(lines, legend="below"), width=60, colours="truecolor"))
+    assert "⠤●⠤ a" in text and "⠤⠤⠤ a" in text
