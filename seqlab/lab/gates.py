@@ -72,6 +72,7 @@ _QUICK_STEPS, _QUICK_SEEDS = 200, 1
 _CLIP = 1.0
 _SHOWN = 3  # units on the first screen
 _LEARNED = 0.95  # the share of right answers from which on it counts as learned
+_APART = 0.05  # by less two shares hardly differ
 _HOLDS, _LETS_GO = 0.8, 0.4  # the shares of a cell that a gate keeps at least, and at most
 _COUNTS = 0.9  # the correlation from which on a cell counts
 _ACCOUNTS = 1.1  # a factor up to which the product of forget gates is the gradient
@@ -888,22 +889,28 @@ def _road_said(result: Gates) -> str:
 
 
 def question(result: Gates) -> Question:
-    """When the forget gate of the unit that tells most keeps least, or most: what all agree on."""
+    """When the forget gate of the unit that tells most keeps least, or else most."""
     when = [_(name) for name in _WHEN[result.task].values()]
     shares = np.array([_kept(result, event) for event in _WHEN[result.task]])  # (event, network)
-    least, most = (
-        set(np.nan_to_num(sign * shares, nan=math.inf).argmin(0).tolist()) for sign in (1, -1)
-    )
-    if len(least) == 1:
+    least, most = _outstanding(-shares), _outstanding(shares)
+    if least is not None:
         text = _("Of the cell that tells the state best: when does the forget gate keep least?")
     else:
         text = _("Of the cell that tells the state best: when does the forget gate keep most?")
-    found = least if len(least) == 1 else most
+    found = most if least is None else least
     return Question(
         text=text,
-        choices=[*when, _("it depends on the network")],
-        answer=found.pop() if len(found) == 1 else len(when),
+        choices=[*when, _("it depends on the network, or hardly differs")],
+        answer=len(when) if found is None else found,
         why=_("It keeps {kept} ({networks}).").format(
             kept=_kept_said(result), networks=_networks(result.seeds)
         ),
     )
+
+
+def _outstanding(shares: Floats) -> int | None:
+    """The row that is the largest in every column, clearly; None where none is."""
+    known = np.nan_to_num(shares, nan=-2.0)
+    second, first = np.sort(known, axis=0)[-2:]
+    rows = set(known.argmax(axis=0).tolist())
+    return rows.pop() if len(rows) == 1 and (first - second >= _APART).all() else None

@@ -279,7 +279,9 @@ def test_what_is_said_of_it(trained: Gates) -> None:
         (0.9, (0.1, 0.1, 0.1), "least", 2),
         (0.9, (0.3, 0.3, 0.3), "least", 1),
         (0.9, (0.1, 0.3, 0.1), "most", 0),
+        (0.9, (0.17, 0.17, 0.17), "most", 0),  # hardly less than when a value is set
         (0.25, (0.1, 0.3, 0.1), "most", 3),  # it depends
+        (0.22, (0.18, 0.18, 0.18), "most", 3),  # hardly any difference
     ],
 )
 def test_the_question_has_an_answer_that_every_network_gives(
@@ -291,7 +293,7 @@ def test_the_question_has_an_answer_that_every_network_gives(
     assert list(asked.choices)[1:] == [
         "when a value is set",
         "at RESET",
-        "it depends on the network",
+        "it depends on the network, or hardly differs",
     ]
     assert "20 % when a value is set" in asked.why and asked.why.endswith(" (3 networks).")
 
@@ -424,7 +426,7 @@ def test_a_training_that_diverged_says_so_and_nothing_else(
     result = gates.run(**TINY)
     assert "diverged in 2 of 2" in gates.takeaways(result)[0]
     assert "When does an LSTM" in drawn(result, detail=True)
-    assert 0 <= gates.question(result).answer < 3
+    assert 0 <= gates.question(result).answer <= 3
 
 
 # The screen
