@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer._click.exceptions import ClickException as ClickException  # what `parse` raises
 from typer.core import TyperCommand, TyperGroup
 
 from seqlab import catalogue
@@ -33,6 +34,7 @@ HELP = {"help_option_names": HELP_NAMES}
 # What Typer says by itself of a command line.
 _EXTRA = "got unexpected extra argument(s) {what}"
 _TYPER = {
+    "missing parameter: {what}": N_("missing parameter: {what}"),
     "no such option: {what}": N_("no such option: {what}"),
     "option {what} requires an argument": N_("option {what} requires an argument"),
     "option {what} does not take a value": N_("option {what} does not take a value"),
@@ -99,6 +101,7 @@ class Call:
     texts: Collection[str]  # options whose `-` stands for standard input
     command: str  # the line that repeats this run
     seed_given: bool
+    dressed: bool  # whether options were given that are those of every experiment, but --detail
     detail: bool
     check: bool
     predict: bool
@@ -175,6 +178,7 @@ def command(experiment: catalogue.Experiment) -> TyperCommand:
             {p.name or "" for p in ctx.command.params if p.metavar == "TEXT"},
             _spelled(ctx, experiment.name, {*options, "detail"}),
             seed_given=_was_given(ctx, "seed"),
+            dressed=any(_was_given(ctx, n) for n in _COMMON if n != "detail"),
             exports=values["export"] or [],
             look=_looking(values),
             **{n: values[n] for n in ("detail", "check", "predict", "json")},

@@ -10,9 +10,12 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+import contextlib
 import importlib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -101,13 +104,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     speak(_language(words))
     try:
-        status = _guarded(words)
+        with _leaving():
+            status = _guarded(words)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
         # The reader has gone (| head). Python would complain once more on flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+@contextlib.contextmanager
+def _leaving() -> Iterator[None]:
+    """What a kill or a closed window ends is ended in order: the cursor is seen again."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signals = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    before = {n: signal.getsignal(n) for n in signals if n is not None}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}  # signals cannot be set there
+    before = {n: handler for n, handler in before.items() if handler is signal.SIG_DFL}  # no nohup
+    for number in before:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _language(arguments: list[str]) -> str:
@@ -130,8 +155,6 @@ def _language(arguments: list[str]) -> str:
 
 def _guarded(arguments: list[str]) -> int:
     """Run; turn whatever goes wrong into one line and an exit status."""
-    from typer._click.exceptions import ClickException
-
     from seqlab.lab import BadInput
 
     try:
@@ -161,7 +184,7 @@ def _guarded(arguments: list[str]) -> int:
             raise
         from seqlab import emit
 
-        if isinstance(problem, (BadInput, ClickException)):
+        if isinstance(problem, (BadInput, calls.ClickException)):
             named = [a for a in arguments[:1] if catalogue.find(a) or catalogue.find_tool(a)]
             emit.error(str(calls.explained(problem, " ".join(["seqlab", *named, "--help"]))))
             return 2
@@ -180,7 +203,7 @@ def _run(call: calls.Call) -> int:
     question = votes = None
     if film is not None:
         question = call.question(result)
-        votes = predict.ask(question, call.look)
+        votes = predict.ask(question, call.look, call.command)
         film.play(call.look)
     stopped = getattr(result, "stopped", False)
     with emit.progress(look=call.look) as watch:

@@ -169,6 +169,10 @@ class Screen(Console):
     def encoding(self) -> str:
         return "ascii" if self._seven_bit else super().encoding
 
+    def on_broken_pipe(self) -> None:
+        """The reader has gone: Rich would end the process with status 1."""
+        raise  # the BrokenPipeError, which main makes a quiet end
+
 
 def screen(stream: TextIO, look: Look, environment: Mapping[str, str] = os.environ) -> Screen:
     """The console for `stream`: what the options say, else what the environment says, else asks."""
@@ -301,10 +305,7 @@ def export(report: Report, look: Look, paths: Sequence[Path]) -> None:
             text = report.document() + "\n"
         else:
             text = drawn(report.page(), look, suffix, report.command)
-        try:
-            write_whole(path, text)
-        except OSError as problem:  # it names the temporary file, which nobody asked for
-            raise OSError(problem.errno, problem.strerror, str(path)) from problem
+        write_whole(path, text)
 
 
 def drawn(page: RenderableType, look: Look, suffix: str, title: str) -> str:
@@ -334,10 +335,20 @@ def drawn(page: RenderableType, look: Look, suffix: str, title: str) -> str:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file completely or not at all: a temporary neighbour takes its place when done."""
-    path = path.resolve()  # what a link points to is replaced, not the link
-    data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file completely or not at all: a temporary neighbour takes its place when done.
+
+    Raises:
+        OSError: it cannot be written; with the name of `path`, not of its neighbour.
+    """
+    try:
+        target = path.resolve()  # what a link points to is replaced, not the link
+        _replace(target, content.encode() if isinstance(content, str) else content)
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, str(path)) from problem
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".seqlab.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -580,8 +591,8 @@ def converses() -> bool:
 def ask(prompt: RenderableType, look: Look) -> str | None:
     """Show `prompt` and read a line that is typed; None where there is none any more (Ctrl-D)."""
     put_figure(prompt, look)
-    line = sys.stdin.readline()
-    return line.rstrip("\n") if line else None
+    line = sys.stdin.buffer.readline()  # what is typed need not be text in the terminal's encoding
+    return line.decode(sys.stdin.encoding, "replace").rstrip("\r\n") if line else None
 
 
 def width(look: Look) -> int:
@@ -630,8 +641,12 @@ def error(message: str, stream: TextIO | None = None) -> None:
 
 
 def put(text: str) -> None:
-    """One text that is no report, such as the version, to standard output."""
-    sys.stdout.write(text + "\n")
+    """One text that is no report, such as the version, to standard output: as it is, in UTF-8."""
+    if is_unicode(sys.stdout):
+        sys.stdout.write(text + "\n")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(f"{text}\n".encode())
 
 
 def rendered(renderable: RenderableType) -> str:

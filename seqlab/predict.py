@@ -53,15 +53,16 @@ def votes(text: str, question: Question) -> list[int] | None:
     raise BadInput(repr(text[:40]), expected, example)
 
 
-def asked(question: Question, hint: bool = True) -> RenderableType:
-    """The question with its choices, and how it may be answered."""
-    parts = [Words(question.text, "title"), *_choices(question)]
+def asked(question: Question, command: str = "", hint: bool = True) -> RenderableType:
+    """The question with its choices; the command it is about, whose options decide the answer."""
+    parts: list[RenderableType] = [Note(f"$ {command}")] if command else []
+    parts += [Words(question.text, "title"), *_choices(question)]
     return Group(*parts, *([Note(_hint(question))] if hint else []))
 
 
-def ask(question: Question, look: Look) -> list[int] | None:
+def ask(question: Question, look: Look, command: str = "") -> list[int] | None:
     """Ask it on the terminal, again where the answer is none; None where nobody answers."""
-    prompt: RenderableType = asked(question)
+    prompt: RenderableType = asked(question, command)
     while True:
         typed = emit.ask(prompt, look)
         if typed is None:
@@ -79,7 +80,7 @@ def revealed(question: Question, given: Sequence[int] | None) -> RenderableType:
     if given is not None and sum(given) > 1:
         parts.append(_hands(question, given))
     parts.append(_verdict(question, given, right))
-    return Group(*parts, Takeaways([question.why]))
+    return Group(*parts, Takeaways([question.why] if question.why else []))
 
 
 def _hint(question: Question) -> str:

@@ -29,6 +29,7 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.execve(sys.executable, [sys.executable, "-m", "seqlab", *words], keep)
         self.before = termios.tcgetattr(self.fd)
+        self.ended = False
 
     def __enter__(self) -> "Terminal":
         return self
@@ -62,6 +63,9 @@ class Terminal:
             came = self._read(0.15)
             if not came and all(word in self.text for word in words):
                 return self.text
+            if self.ended:
+                status = self.wait_for_end()
+                raise AssertionError(f"{words} did not come, it ended with {status}:\n{self.text}")
         raise AssertionError(f"{words} did not come; the screen was:\n{self.text}")
 
     def wait_for_end(self) -> int:
@@ -89,7 +93,9 @@ class Terminal:
             return False
         try:
             data = os.read(self.fd, 1 << 16)
-        except OSError:  # it has ended
+        except OSError:  # it has ended, or soon will have
+            self.ended = True
+            time.sleep(0.01)
             return False
         self.stream.feed(data)
         return bool(data)

@@ -7,13 +7,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import terminal as terminals
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from seqlab import emit
+from seqlab import cli, emit
 from seqlab.lab import Stopped
 
 
@@ -214,3 +216,39 @@ def test_progress_works_in_another_thread() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
+
+
+# A kill
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_kill_in_a_training_leaves_the_terminal_as_it_was(number: signal.Signals) -> None:
+    words = ("gates", "--train-steps", "5000", "--seeds", "1", "--predict")
+    with terminals.Terminal(*words) as window:
+        window.wait_for("the run is being made", "━")
+        assert window.screen.cursor.hidden
+        window.kill(number)
+        assert window.wait_for_end() == 128 + number and window.as_it_was
+
+
+def test_a_kill_that_was_to_be_ignored_is_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with cli._leaving():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+# Files
+
+
+def test_a_file_that_cannot_be_written_is_named_and_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "no" / "a.txt"
+    with pytest.raises(FileNotFoundError) as caught:
+        emit.write_whole(file, "text")
+    assert caught.value.filename == str(file)
+    long = tmp_path / ("a" * 250 + ".txt")
+    emit.write_whole(long, "text")  # its temporary neighbour has a name of its own
+    assert [p.name for p in tmp_path.iterdir()] == [long.name]

@@ -1,15 +1,18 @@
 """Predict, then reveal: votes are read from what people type, and compared with what came out."""
 
 import io
+import os
 import string
 
 import pytest
+from conftest import line
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 from terminal import Terminal
 
-from seqlab import predict
+from seqlab import calls, catalogue, predict
 from seqlab.lab import BadInput, Question
 
 QUESTION = Question("How much?", ["nothing", "half", "all"], 1, "Half of it was left.")
@@ -90,6 +93,41 @@ def test_a_class_predicts_before_it_sees() -> None:
         terminal.press("a3 b9 d1\n")
         terminal.wait_for("hands predicted it", "seqlab vanish --steps 5")
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
+
+
+@pytest.mark.parametrize("name", [e.name for e in catalogue.EXPERIMENTS])
+def test_the_question_of_every_experiment(name: str) -> None:
+    call = calls.parse(line(name))
+    question = call.question(call.result(lambda *_told: None))
+    last = len(question.choices) - 1
+    assert question.why and last >= 1 and 0 <= question.answer <= last
+    assert len(set(question.choices)) == last + 1
+    hands = [2] * (last + 1)
+    tally = " ".join(f"{letter}2" for letter in predict.letters(question))
+    assert predict.votes(tally, question) == hands
+    for votes in (None, predict.votes(predict.letters(question)[-1], question), hands):
+        console = Console(width=60, record=True, file=io.StringIO())
+        console.print(predict.asked(question), predict.revealed(question, votes))
+        text = console.export_text()
+        assert max(cell_len(row.rstrip()) for row in text.splitlines()) <= 60
+        shown = "".join(text.split())  # it may have been wrapped, but not cut
+        assert "".join(question.why.split()) in shown.replace("▸", "")
+
+
+def test_without_a_reason_there_is_no_pointer() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(predict.revealed(QUESTION._replace(why=""), None))
+    assert console.export_text() == "✓ The answer: b  half\n"
+
+
+def test_what_is_typed_need_not_be_text() -> None:
+    with Terminal("vanish", "--steps", "5", "--predict") as terminal:
+        terminal.wait_for("Enter alone")
+        os.write(terminal.fd, b"\xff\xfe\n")
+        terminal.wait_for("expected a letter from a to d")
+        terminal.press("a\n")
+        terminal.wait_for("seqlab vanish --steps 5")
+        assert terminal.wait_for_end() == 0
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(seqlab) -> None:

@@ -90,6 +90,14 @@ def test_the_score_at_the_end(seqlab) -> None:
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
 
 
+def test_a_run_that_takes_long_shows_how_far_it_is_and_not_what_it_finds() -> None:
+    with Terminal("quiz", "--number", "1", "--trained", "--topic", "gates") as terminal:
+        text = terminal.wait_for("step ", "━")
+        assert "latch" not in text  # the view, in which the answer is
+        terminal.press("\x03")
+        assert terminal.wait_for_end() == 130 and terminal.as_it_was
+
+
 def test_bad_input(seqlab) -> None:
     for words, told in (
         (["--topic", "vanihs"], "vanish"),

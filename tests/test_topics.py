@@ -1,6 +1,9 @@
 """explain and source: every experiment and every page of the book, in both languages."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,23 @@ def test_one_function_of_a_page(seqlab) -> None:
         topics.source("lstm.stepp")
     bad = seqlab("source", "lstm.\x1b[31mred")
     assert bad.status == 2 and "\x1b" not in bad.errors
+
+
+@pytest.mark.parametrize("topic", ["conv.Convolution", "seq2seq.State"])
+def test_one_annotated_name_of_a_page(seqlab, topic: str) -> None:
+    plain = seqlab("source", topic, "--plain").text
+    assert plain.startswith(topic.partition(".")[2] + ": TypeAlias = ") and plain.count("\n") == 1
+
+
+def test_the_plain_source_is_the_file_on_a_7_bit_terminal_too() -> None:
+    words = [sys.executable, "-m", "seqlab", "source", "lstm", "--plain"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, env=environment, capture_output=True, check=True)
+    assert done.stdout == Path(lstm.__file__).read_bytes() and not done.stdout.isascii()
+
+
+def test_what_is_missing_is_said_in_the_language_spoken(seqlab) -> None:
+    assert "missing parameter: topic" in seqlab("source").errors
 
 
 def test_source_is_ascii_where_it_must_be(seqlab) -> None:

@@ -18,10 +18,9 @@ show glimpse --quick --methods soft,reinforce,baseline
 # Soft won. So let everything look at everything
 show attend 'the cat sat on the mat' --query sat
 show attend 'the cat sat on the mat' --layer 1 --head 2
-show attend "The animal didn't cross the street because it was too tired" --compare "The animal didn't cross the street because it was too wide"
+show attend "The animal did not cross the street because it was too tired" --compare "The animal did not cross the street because it was too wide"
 show position --no-train --encodings none,sinusoidal,rope,alibi,causal
 # A set must be told its order
 show attend 'the old king sat by the fire and the old' --next 5 --layer 2 --head 0
 # A riddle: who told that head?
 show induct
-show cost --no-measure --layers rnn,lstm,conv,attention

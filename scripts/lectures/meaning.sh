@@ -9,8 +9,6 @@ show() {
     sleep "${PAUSE:-3}"
 }
 
-# ViT: one coarse grid, everybody to everybody
-show patchify --patch 4
 # Swin: look around you, not everywhere
 show windows
 # The shift: strangers become neighbours

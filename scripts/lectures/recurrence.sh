@@ -12,7 +12,6 @@ show() {
 # A sequence has any length, a matrix has one size
 show unroll --hidden 12
 # Training: unroll, then go back
-show vanish --cells linear --radius 0.9 --radius 1.5
 show vanish --cells linear,rnn --radius 0.9 --radius 1.5
 # What is true of the spectral radius
 show vanish --cells rnn --radius 3 --input none --clip 1
@@ -21,7 +20,5 @@ show vanish --cells rnn,lstm --forget-bias 0
 show vanish --cells lstm --forget-bias 5
 # GRU: the same idea with fewer parts
 show gates --quick
-show gates --task depth --quick
 show recall --lags 3,40 --models rnn,lstm-0,lstm-1,lstm-chrono --seeds 1
-# The name LSTM is no guarantee
 show modes --quick --train-steps 200

@@ -12,12 +12,11 @@ show() {
 # One thing was left over
 show reach --models rnn,causal,attention
 # Self-attention: the sentence asks itself
-show attend "The animal didn't cross the street because it was too tired" --layer 1 --head 2 --query it
+show attend "The animal did not cross the street because it was too tired" --layer 1 --head 2 --query it
 show attend "the cat sat on the mat and the cat" --overview
 # What was won, and what is paid
 show cost --no-measure --layers lstm,attention
 # Something got lost: order
-show position --no-train --encodings none,learned,sinusoidal
 show position --encodings none,learned,causal --seeds 1
 # And now a picture
 show patchify

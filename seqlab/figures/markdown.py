@@ -1,8 +1,9 @@
 """A page of Markdown: headings, paragraphs, lists, code; Chinese breaks between its characters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from markdown_it.token import Token
 from rich import markdown
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
@@ -13,7 +14,7 @@ from seqlab.figures.prose import Wrapped
 
 
 class Page:
-    """Markdown as a terminal shows it. Links are their words; pictures are their captions.
+    """Markdown as a terminal shows it: links with their addresses, of pictures the captions.
 
     Args:
         text: Markdown. What a terminal might act upon is made harmless, as in every figure.
@@ -23,8 +24,24 @@ class Page:
         self.text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = [glyphs.fit(line, options.ascii_only) for line in self.text.split("\n")]
-        yield _Document("\n".join(lines), hyperlinks=False)
+        document = _Document(self.text, hyperlinks=False)
+        _make_fit(document.parsed, options.ascii_only)
+        yield document
+
+
+def _make_fit(tokens: Sequence[Token], ascii_only: bool) -> None:
+    """Make what was read harmless, which its source is not: `&#8238;` is a direction mark.
+
+    Of a picture its caption is left, and HTML is no more than it says.
+    """
+    for token in tokens:
+        if token.type == "image":
+            token.content = "".join(child.content for child in token.children or ())
+        if token.type in ("image", "html_inline"):
+            token.type, token.tag, token.children = "text", "", None
+        lines = [glyphs.fit(line, ascii_only) for line in token.content.split("\n")]
+        token.content = "\n".join(lines)
+        _make_fit(token.children or (), ascii_only)
 
 
 class _Paragraph(markdown.Paragraph):
@@ -68,6 +85,11 @@ class _Quote(markdown.BlockQuote):
             yield Segment.line()
 
 
+class _Cell(markdown.TableDataElement):
+    def on_enter(self, context: markdown.MarkdownContext) -> None:
+        self.content.overflow = "fold"  # Rich's dots are none of ASCII
+
+
 class _Document(markdown.Markdown):
     elements: ClassVar[dict[str, type[markdown.MarkdownElement]]] = {
         **markdown.Markdown.elements,
@@ -77,6 +99,8 @@ class _Document(markdown.Markdown):
         "code_block": _CodeBlock,
         "list_item_open": _Item,
         "blockquote_open": _Quote,
+        "th_open": _Cell,
+        "td_open": _Cell,
     }
 
 

@@ -41,7 +41,7 @@ Pattern = NDArray[np.bool_]  # (n, n): output i depends on input j
 _MOST_TOKENS, _MOST_LAYERS = 64, 12
 _MOST_WORK = 2**22  # numbers in Jacobians: some seconds, and a megabyte of JSON
 _TOKENS = 12  # by default
-_NETWORKS = 5  # drawn for what is said of how faint a connection is
+_NETWORKS = 3  # drawn for what is said of how faint a connection is
 _DIGITS = 4  # of the strengths
 _STEP = 1e-4  # of the differences: what they leave out and what rounding adds are least there
 _TOGETHER = 2**13  # numbers that go through a layer at a time
@@ -186,9 +186,11 @@ def run(
             if watch is not None:
                 share = (i + (done + 1) / max(layers, _PERIOD)) / len(chosen)
                 watch(share, _(ARCHITECTURES[name].name))
-        reach[name] = [_rounded(_norms(product, shape)) for product in _products(measured)][:layers]
+        norms = [_norms(product, shape) for product in _products(measured)][:layers]
+        reach[name] = [_rounded(strength) for strength in norms]
         full[name] = _until_full([_norms(layer, shape) > 0 for layer in measured[:_PERIOD]])
-        far[name] = [_Net(name, shape, seed + i).far(layers) for i in range(_NETWORKS)]
+        others = [_Net(name, shape, seed + i).far(layers) for i in range(1, _NETWORKS)]
+        far[name] = [[_far(float(s[-1, 0]), float(s[-1, -1])) for s in norms], *others]
         if not residual and isinstance(ARCHITECTURES[name], _InFrame):
             net = _Net(name, shape._replace(residual=True), seed)
             with_them[name] = _own(_norms(_products(net.jacobians(layers))[-1], shape))
@@ -638,7 +640,7 @@ class _Net:
         for index, (p, x) in enumerate(self.read(layers)):
             along = self.architecture.push(p, x, self.shape, index, along)
             first, own = (np.linalg.norm(block) for block in np.split(along[-d:], 2, axis=1))
-            found.append(float(first / own) if own else math.nan)
+            found.append(_far(float(first), float(own)))
         return found
 
     def read(self, layers: int) -> Iterator[tuple[Any, Floats]]:
@@ -648,6 +650,11 @@ class _Net:
             p = self.parameters(index)
             yield p, x
             x = np.asarray(self.architecture.layer(p, x[None], self.shape, index))[0]
+
+
+def _far(first: float, own: float) -> float:
+    """How loudly the first input is heard, against its own; NaN where its own is not."""
+    return first / own if own else math.nan
 
 
 def _products(layers: Sequence[Floats]) -> list[Floats]:

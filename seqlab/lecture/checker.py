@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from seqlab import __version__, emit
-from seqlab.lecture.script import Script, Step
-from seqlab.locale import spoken
+from rich.console import RenderableType
 
-WIDTHS = (60, 80, 100, 140)  # that screens are kept at
+from seqlab import __version__, emit
+from seqlab.emit import Ground, Look
+from seqlab.lab import Watch
+from seqlab.lecture.script import Script, Step
+from seqlab.locale import _, spoken
+
+WIDTHS = (emit.NARROWEST, 60, 80, 100, 140)  # that screens are kept at
+GROUNDS: tuple[Ground, ...] = ("dark", "light")  # and for each of these
+_LARGEST = 1 << 23  # bytes of a recording
 
 
 @dataclass(frozen=True)
@@ -44,40 +50,60 @@ class Recording(NamedTuple):
 
 
 def check(script: Script) -> Iterator[Checked]:
-    """Run every step that is a command, without the network; keep the screens of what succeeds."""
+    """Run every step that is a command, without the network; keep the screens of what succeeds.
+
+    Ctrl-C ends all of it: a training that was cut short is no check.
+    """
     with _offline():
         for number, step in enumerate(script.steps, 1):
             if step.call is None:
                 yield Checked(step, number, 0.0)
                 continue
-            start, failure = time.perf_counter(), ""
+            start, seconds, failure = time.perf_counter(), None, ""
             try:
                 with emit.progress() as watch:
-                    result = step.call.result(watch)
+                    result = step.call.result(_blind(watch))
                 report = step.call.report(result)
                 step.call.question(result)
-                screens = {str(width): emit.ansi(report.page(), width) for width in WIDTHS}
+                seconds = time.perf_counter() - start
+                failure = _kept(step, report.page())
             except Exception as problem:
                 failure = str(problem) or type(problem).__name__
-            else:
-                _keep(step, screens)
-            yield Checked(step, number, time.perf_counter() - start, failure)
+            yield Checked(step, number, seconds or time.perf_counter() - start, failure)
 
 
-def recording(step: Step, width: int) -> Recording | None:
+def _blind(watch: Watch) -> Watch:
+    """A watch that sees no views: then Ctrl-C interrupts, and no training ends early instead."""
+    return lambda done, doing, view=None, /: watch(done, doing)
+
+
+def recording(step: Step, width: int, ground: Ground = "dark") -> Recording | None:
     """The newest recording of a step that fits into `width` columns; None where there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        content = json.loads(_path(step).read_text(encoding="utf-8"))
-        fitting = [w for w in map(int, content["screens"]) if w <= width]
-        if fitting:
-            return Recording(str(content["version"]), content["screens"][str(max(fitting))])
+    path = _path(step)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        if path.is_file() and path.stat().st_size <= _LARGEST:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            fitting = max(w for w in WIDTHS if w <= width)
+            version, screen = content["version"], content["screens"][ground][str(fitting)]
+            if isinstance(version, str) and isinstance(screen, str):
+                return Recording(version, screen)
     return None
 
 
-def _keep(step: Step, screens: dict[str, str]) -> None:
+def _kept(step: Step, page: RenderableType) -> str:
+    """Keep the screens of a step; why they could not be kept, empty where they were."""
     path = _path(step)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    emit.write_whole(path, json.dumps({"version": __version__, "screens": screens}))
+    screens = {
+        ground: {str(width): emit.ansi(page, width, Look(theme=ground)) for width in WIDTHS}
+        for ground in GROUNDS
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        emit.write_whole(path, json.dumps({"version": __version__, "screens": screens}))
+    except OSError as problem:
+        told = _("it runs, but no recording of it can be kept: {file}: {reason}")
+        return told.format(file=problem.filename, reason=problem.strerror)
+    return ""
 
 
 def _path(step: Step) -> Path:

@@ -3,13 +3,17 @@
 Enter shows what comes next; b, g, r and q go back, go to a step, run again and quit; ? lists them.
 """
 
+import contextlib
 import importlib
+import sys
 import threading
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from seqlab import emit, predict
 from seqlab.emit import Look
+from seqlab.figures import glyphs
 from seqlab.figures.prose import Note, Title
 from seqlab.helping import Entries
 from seqlab.lab import BadInput, Question
@@ -17,6 +21,8 @@ from seqlab.lecture import keys, notes
 from seqlab.lecture.script import Script
 from seqlab.lecture.stage import Stage
 from seqlab.locale import _
+
+_LONGEST = 100  # characters of a line that is typed
 
 
 class _Left(Exception):
@@ -35,16 +41,30 @@ def play(script: Script, look: Look, start: int = 1, auto: float | None = None) 
     if auto is None:
         keys.require_terminal()
     # While the speaker begins, torch is loaded: the first step that needs it need not wait.
-    threading.Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
-    with keys.tidy(), notes.told(script) as tell:
-        _Player(script, look, auto, tell).play(start - 1)
+    threading.Thread(target=_load_torch, daemon=True).start()
+    if not sys.stdout.isatty():
+        auto = 0.0  # nobody reads along
+    with keys.tidy(), notes.told(script) as tell, keys.listening() as keyboard:
+        _Player(script, look, auto, tell, keyboard).play(start - 1)
+
+
+def _load_torch() -> None:
+    with contextlib.suppress(Exception):  # the step that needs it will say
+        importlib.import_module("torch")
 
 
 class _Player:
-    def __init__(self, script: Script, look: Look, auto: float | None, tell: notes.Tell) -> None:
+    def __init__(
+        self,
+        script: Script,
+        look: Look,
+        auto: float | None,
+        tell: notes.Tell,
+        keyboard: keys.Keyboard,
+    ) -> None:
         self.script, self.look, self.auto, self.tell = script, look, auto, tell
+        self.keyboard = keyboard
         self.stage = Stage(script, look)
-        self.talks = emit.converses()
         self.answers: dict[int, list[int] | None] = {}
 
     def play(self, index: int) -> None:
@@ -66,7 +86,9 @@ class _Player:
         self.stage.run(index, hidden=step.predict)
         question = self.stage.question(index)
         if question is not None and index not in self.answers:
-            self.answers[index] = self.answer(index, question)
+            found = self.ask(index, question)
+            if found is not None:
+                return found
             film = self.stage.films.pop(index, None)
             if film is not None:
                 emit.clear(self.look)
@@ -75,53 +97,95 @@ class _Player:
         at = 0
         while True:
             self.draw(screens[at])
-            key = self.wait()
-            while key == "help":
-                self.put(_help())
-                key = self.wait()
-            if key == "quit":
-                raise _Left
-            if key == "again":
-                self.stage.forget(index)
-                self.answers.pop(index, None)
-                return index
-            if key == "go":
-                found = self.go()
-                if found is not None:
-                    return found
-            at += {"next": 1, "back": -1}.get(key, 0)
+            command = self.wait()
+            at += {"next": 1, "back": -1}.get(command, 0)
             if not 0 <= at < len(screens):
                 return max(0, index + (1 if at > 0 else -1))
+            found = self.led(index, command)
+            if found is not None:
+                return found
 
-    def answer(self, index: int, question: Question) -> list[int] | None:
-        """What the class predicts."""
-        prompt: RenderableType = self.stage.asked(index, question)
-        emit.clear(self.look)
-        if not self.talks or self.auto is not None:
-            self.put(prompt)
-            self.wait()
-            return None
+    def ask(self, index: int, question: Question) -> int | None:
+        """Keep what the class predicts; or the index of the step that a key leads to instead."""
+        asked = self.stage.asked(index, question)
+        below: list[RenderableType] = []
         while True:
-            typed = emit.ask(prompt, self.look)
-            if typed is None or typed.strip() == "q" > predict.letters(question)[-1]:
-                raise _Left
-            try:
-                return predict.votes(typed, question)
-            except BadInput as problem:
-                prompt = Note(str(problem))
+            command, typed = self.line(Group(asked, *below), predict.letters(question))
+            below = []
+            if command == "next":
+                try:
+                    self.answers[index] = predict.votes(typed, question)
+                    return None
+                except BadInput as problem:
+                    below = [Note(str(problem))]
+            elif command == "help":
+                below = [_help()]
+            elif command == "back":
+                return max(0, index - 1)
+            else:
+                found = self.led(index, command)
+                if found is not None:
+                    return found
 
-    def wait(self) -> keys.Key:
-        if not self.talks:  # --auto into a pipe: nobody reads along
-            return "next"
-        return keys.wait(self.auto)
+    def led(self, index: int, command: keys.Command) -> int | None:
+        """The step that a key leads to from anywhere in this one; None where it is none."""
+        if command == "quit":
+            raise _Left
+        if command == "again":
+            self.stage.forget(index)
+            self.answers.pop(index, None)
+            return index
+        return self.go() if command == "go" else None
 
     def go(self) -> int | None:
         """The step that is asked for; None where it is none."""
         last = len(self.script.steps)
-        typed = emit.ask(Note(_("Go to which step, 1 to {last}?").format(last=last)), self.look)
-        number = (typed or "").strip()
+        command, typed = self.line(Note(_("Go to which step, 1 to {last}?").format(last=last)))
+        if command == "quit":
+            raise _Left
+        number = keys.letter(typed).strip()
         found = int(number) - 1 if number.isdecimal() else -1
         return found if 0 <= found < last else None
+
+    def wait(self) -> keys.Command:
+        """What the next key asks for that asks for anything but help, which it gets."""
+        while True:
+            command = keys.command(self.keyboard.key(self.auto))
+            if command == "help":
+                self.put(_help())
+            elif command is not None:
+                return command
+
+    def line(self, prompt: RenderableType, letters: str = "") -> tuple[keys.Command, str]:
+        """A line that is typed, with "next"; at its beginning a key may be a command instead.
+
+        It is one unless it is one of the letters.
+        """
+        typed = ""
+        self.draw(prompt)
+        while True:
+            key = self.keyboard.key(self.auto)
+            command = keys.command(key)
+            if key in keys.ENTER:
+                return "next", typed
+            if key in keys.ERASE:
+                typed = typed[:-1]
+            elif key == keys.ERASE_ALL:
+                typed = ""
+            elif command != "resized":
+                if command is not None and not typed and keys.letter(key) not in letters:
+                    return command, ""
+                if key.isprintable() and len(typed) < _LONGEST:
+                    typed += key
+                    self.put(self.echo(key))
+                continue
+            self.draw(prompt)
+            self.put(self.echo(typed))
+
+    def echo(self, typed: str) -> RenderableType:
+        """What was typed, without the end of the line."""
+        seven_bit = self.look.ascii or not emit.is_unicode(sys.stdout)
+        return Text(glyphs.fit(typed, seven_bit), end="")
 
     def draw(self, screen: RenderableType) -> None:
         emit.clear(self.look)

@@ -2,11 +2,13 @@
 
 .cast is asciicast v2, which asciinema plays; .html and .svg show one screen below the other; .txt
 is plain. The same lecture gives the same bytes, whatever the machine did meanwhile: how long a
-screen stands in a .cast is what reading it takes, not what computing it took.
+screen stands in a .cast is what reading it takes, not what computing it took. The screens are drawn
+once, whatever they are written to.
 """
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -14,48 +16,54 @@ from rich.text import Text
 
 from seqlab import emit
 from seqlab.emit import Look
-from seqlab.lab import BadInput
+from seqlab.lab import BadInput, Watch
 from seqlab.lecture.script import Script
 from seqlab.lecture.stage import Stage
 from seqlab.locale import _
 
 SUFFIXES = (".cast", ".html", ".svg", ".txt")
-ROWS = 40  # of a projector
+COLUMNS, ROWS = 100, 40  # of a projector
 _SECONDS = 2.0  # that any screen stands
-_READING = 60.0  # characters that are read in a second
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_LETTERS_A_SECOND, _HAN_A_SECOND = 20.0, 8.0  # that are read
 
-Tell = Callable[[int, int], None]  # told the number of the step, and of all
 
+def screens(script: Script, look: Look, watch: Watch) -> list[RenderableType]:
+    """All screens of all steps in their order; questions before answers.
 
-def screens(script: Script, look: Look, tell: Tell) -> Iterator[tuple[int, RenderableType]]:
-    """The index of a step and a screen of it, one after the other; questions before answers.
+    Ctrl-C interrupts it: no file shows a training that was cut short.
 
     Raises:
         BadInput: a step failed.
     """
-    stage = Stage(script, look)
-    for index in range(len(script.steps)):
-        tell(index + 1, len(script.steps))
-        stage.run(index, hidden=True)
+    stage, last = Stage(script, look), len(script.steps)
+    shown: list[RenderableType] = []
+    for index in range(last):
+        told = _("step {n} of {last}").format(n=index + 1, last=last)
+        watch(index / last, told)
+        stage.run(index, watch=_within(watch, index, last, told))
         failure = stage.failure(index)
         if failure:
             step = _("step {n}: {failure}").format(n=index + 1, failure=failure)
             raise BadInput(step, "", f"'seqlab lecture check {script.name}'")
         question = stage.question(index)
         if question is not None:
-            yield index, stage.asked(index, question)
-        for screen in stage.shown(index, question):
-            yield index, screen
+            shown.append(stage.asked(index, question))
+        shown += stage.shown(index, question)
+    return shown
 
 
-def record(script: Script, look: Look, path: Path, tell: Tell) -> None:
-    """Write the whole lecture to one file, by its suffix.
+def _within(watch: Watch, index: int, last: int, told: str) -> Watch:
+    """The watch of one step of a lecture, which tells how far the lecture got."""
+    return lambda done, doing, _view=None, /: watch((index + done) / last, f"{told}: {doing}")
+
+
+def record(script: Script, look: Look, shown: Sequence[RenderableType], path: Path) -> None:
+    """Write the screens of a lecture to one file, by its suffix.
 
     Raises:
-        BadInput: a step failed.
         OSError: the file cannot be written.
     """
-    shown = [screen for _index, screen in screens(script, look, tell)]
     if path.suffix.lower() == ".cast":
         emit.write_whole(path, _cast(script, look, shown))
     else:
@@ -63,18 +71,23 @@ def record(script: Script, look: Look, path: Path, tell: Tell) -> None:
         emit.write_whole(path, emit.drawn(page, look, path.suffix.lower(), script.title))
 
 
-def export(script: Script, look: Look, pattern: Path, tell: Tell) -> list[Path]:
-    """Write every screen to a file of its own: page.svg gives page-01.svg, page-02.svg, ..."""
-    suffix, written = pattern.suffix.lower(), []
-    shown = list(screens(script, look, tell))
-    for number, (_index, screen) in enumerate(shown, 1):
-        path = pattern.with_name(f"{pattern.stem}-{number:0{len(str(len(shown)))}}{suffix}")
+def export(script: Script, look: Look, shown: Sequence[RenderableType], pattern: Path) -> None:
+    """Write every screen to a file of its own: page.svg gives page-01.svg, page-02.svg, ...
+
+    Raises:
+        BadInput: one of the files could not be written; then none is.
+        OSError: a file cannot be written.
+    """
+    suffix, digits = pattern.suffix.lower(), len(str(len(shown)))
+    numbers = range(1, len(shown) + 1)
+    paths = [pattern.with_name(f"{pattern.stem}-{n:0{digits}}{suffix}") for n in numbers]
+    for path in paths:
+        emit.check_file(path, SUFFIXES)
+    for path, screen in zip(paths, shown):
         emit.write_whole(path, emit.drawn(screen, look, suffix, script.title))
-        written.append(path)
-    return written
 
 
-def _cast(script: Script, look: Look, shown: list[RenderableType]) -> str:
+def _cast(script: Script, look: Look, shown: Sequence[RenderableType]) -> str:
     """A header, then a line [seconds, "o", what the terminal gets] for each screen (version 2)."""
     width = emit.width(look)
     texts = [emit.ansi(screen, width, look) for screen in shown]
@@ -84,6 +97,12 @@ def _cast(script: Script, look: Look, shown: list[RenderableType]) -> str:
     for text in texts:
         output = emit.CLEAR + text.replace("\n", "\r\n")
         lines.append(json.dumps([round(now, 2), "o", output], ensure_ascii=False))
-        now += _SECONDS + len(Text.from_ansi(text).plain.split()) * 6 / _READING
+        now += _SECONDS + _reading(Text.from_ansi(text).plain)
     lines.append(json.dumps([round(now, 2), "o", ""]))
     return "\n".join(lines) + "\n"
+
+
+def _reading(text: str) -> float:
+    """The seconds in which a class reads a text: Chinese says more with fewer characters."""
+    han = len(_HAN.findall(text))
+    return han / _HAN_A_SECOND + (sum(map(str.isalnum, text)) - han) / _LETTERS_A_SECOND

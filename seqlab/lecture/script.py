@@ -22,6 +22,8 @@
 A step is one of say, run, ask and source; `note` alone is for the step that follows it.
 """
 
+import bisect
+import re
 import shlex
 import string
 import tomllib
@@ -31,12 +33,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from typer._click.exceptions import ClickException
-
 from seqlab import calls, topics
-from seqlab.emit import Look
 from seqlab.lab import BadInput
-from seqlab.locale import _, spoken
+from seqlab.locale import N_, _, spoken
 
 Kind = Literal["say", "run", "ask", "source"]
 
@@ -50,6 +49,24 @@ _KEYS: Mapping[str, Mapping[str, type]] = {
 _TOP: Mapping[str, type] = {"title": str, "about": str, "minutes": int, "step": list}
 _HERE = Path(str(files("seqlab") / "lecture" / "scripts"))
 BREATH = 10  # seconds that a class waits for a step without wondering
+_LARGEST = 1 << 18  # bytes of a file
+_LONGEST = 10_000  # minutes, or seconds of a step
+
+# What Python says of a text that is no TOML; other versions of it may say something else.
+_TOML = (
+    N_("Invalid value"),
+    N_("Invalid statement"),
+    N_("Unterminated string"),
+    N_("Unclosed array"),
+    N_("Cannot overwrite a value"),
+    N_("Expected '=' after a key in a key/value pair"),
+    N_("Expected newline or end of document after a statement"),
+)
+# Texts and comments, in which no key of TOML stands
+_TEXTS = re.compile(
+    r'''"""(?:[^\\]|\\.)*?"{3,5}|\'{3}.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*''', re.S
+)
+_HEAD = re.compile(r"\s*(\[\[\s*step\s*]]|step\s*=)")
 
 
 @dataclass(frozen=True)
@@ -92,7 +109,7 @@ def path_of(name: str) -> Path:
     if name in names():
         return _HERE / spoken() / f"{name}.toml"
     path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
+    if path.suffix.lower() == ".toml" and path.is_file():
         return path
     wrong = _("no lecture {name}").format(name=repr(name))
     listed = _("one of {names}, or a file that ends in .toml").format(names=", ".join(names()))
@@ -111,8 +128,11 @@ def load(name: str) -> Script:
         BadInput: it is none, or something in it is wrong; with the number of the line.
     """
     path = path_of(name)
+    if path.stat().st_size > _LARGEST:
+        most = _("at most {n} kB").format(n=_LARGEST // 1024)
+        raise BadInput(str(path), most, "'seqlab lecture new'")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except UnicodeDecodeError as problem:
         raise BadInput(str(path), _("a text file in UTF-8"), "'seqlab lecture new'") from problem
     return _Reader(path.name, text).script(name if name in names() else path.stem)
@@ -128,58 +148,57 @@ class _Reader:
         except tomllib.TOMLDecodeError as problem:
             line = _number_in(str(problem)) or len(text.splitlines())
             told = str(problem).partition(" (at")[0]
+            told = _(told) if told in _TOML else _("this is no TOML")
             raise self.refused(line, told, _("a file of TOML")) from problem
+        except (ValueError, RecursionError) as problem:  # a number of 5000 digits, lists in lists
+            lines = text.split("\n")
+            first = bisect.bisect_left(
+                range(len(lines)), True, key=lambda n: _overflows("\n".join(lines[: n + 1]))
+            )
+            told = _("too long a number, or too deep a list")
+            raise self.refused(first + 1, told, _("a file of TOML")) from problem
 
     def script(self, name: str) -> Script:
         """The whole lecture."""
         top = self.content
-        for key, value in top.items():
-            if key not in _TOP or type(value) is not _TOP[key]:
-                raise self.wrong(_Place(key), key, _listed(_TOP))
+        self.typed(None, top, _TOP)
         if not top.get("title"):
             raise self.refused(1, "title", _('a title = "…" of the lecture'))
         if not top.get("step"):
             last = len(self.text.splitlines())
             raise self.refused(last, "[[step]]", _("at least one step"))
         steps: list[Step] = []
-        note = ""
+        note, alone = "", None
         for index, table in enumerate(top["step"]):
             if not isinstance(table, dict):
-                raise self.wrong(_Place("step", index), "step", _("a table under [[step]]"))
+                raise self.wrong(_Place(index), "step", _("a table under [[step]]"))
             if set(table) == {"note"}:  # for the step that follows
-                note = _joined(note, str(table["note"]))
+                self.typed(index, table, {"note": str})
+                note, alone = _joined(note, table["note"]), _Place(index, "note")
                 continue
             steps.append(self.step(index, table, note))
-            note = ""
-        if not steps:
-            raise self.refused(1, "note", _("at least one step that shows something"))
+            note, alone = "", None
+        if alone is not None:
+            raise self.wrong(alone, "note", _("a step that follows it"))
         about, minutes = top.get("about", ""), top.get("minutes", 0)
         return Script(name, top["title"], about, minutes, tuple(steps))
 
     def step(self, index: int, table: Mapping[str, Any], note: str) -> Step:
         """One step of it."""
-        here = _Place("step", index)
+        here = _Place(index)
         kinds = [kind for kind in _KEYS if kind in table]
         if len(kinds) != 1:
             told = ", ".join(kinds) or "[[step]]"
             raise self.wrong(here, told, _("one of {names}").format(names=_listed(_KEYS)))
         kind: Any = kinds[0]
-        known = {kind: str, "note": str, **_KEYS[kind]}
-        for key, value in table.items():
-            if key not in known:
-                listed = _("one of {names}").format(names=_listed(known))
-                raise self.wrong(here.inside(key), key, listed)
-            if type(value) is not known[key]:
-                needed = {str: _("a text"), bool: "true / false", int: _("a whole number")}
-                expected = needed.get(known[key], _("a list"))
-                raise self.wrong(here.inside(key), key, expected)
-        at = here.inside(kind)
+        self.typed(index, table, {kind: str, "note": str, **_KEYS[kind]})
+        at = _Place(index, kind)
         if not table[kind].strip():
             raise self.wrong(at, kind, _("a text"))
         call = self.call(table["run"], at) if kind == "run" else None
         if kind == "source":
             self.checked(at, lambda: topics.source(table["source"]))
-        choices = tuple(map(str, table.get("choices", ())))
+        choices = tuple(table.get("choices", ()))
         return Step(
             kind,
             table[kind],
@@ -188,9 +207,22 @@ class _Reader:
             table.get("predict", True),
             table.get("seconds", BREATH),
             choices,
-            self.answer(here, table, choices) if kind == "ask" else 0,
+            self.answer(index, table, choices) if kind == "ask" else 0,
             table.get("why", ""),
         )
+
+    def typed(self, step: int | None, table: Mapping[str, Any], known: Mapping[str, type]) -> None:
+        """Refuse a key that is not known, and a value of another type than its key has."""
+        for key, value in table.items():
+            at = _Place(step, key)
+            if key not in known:
+                raise self.wrong(at, key, _("one of {names}").format(names=_listed(known)))
+            if type(value) is not known[key]:
+                needed = {str: _("a text"), bool: "true / false", int: _("a whole number")}
+                raise self.wrong(at, key, needed.get(known[key], _("a list")))
+            if type(value) is int and not 0 <= value <= _LONGEST:
+                limits = _("a number from {low} to {high}").format(low=0, high=_LONGEST)
+                raise self.wrong(at, key, limits)
 
     def call(self, text: str, at: "_Place") -> calls.Call:
         """The command line of a run: an experiment and its own options."""
@@ -200,20 +232,22 @@ class _Reader:
             return calls.parse(words[1:] if words[:1] == ["seqlab"] else words)
 
         call: calls.Call = self.checked(at, parsed)
-        if call.json or call.exports or call.look != Look() or call.reads:
+        if call.dressed or call.reads:
             expected = _("the experiment's own options: the lecture sees to the others")
             raise self.wrong(at, text, expected)
         return call
 
-    def answer(self, here: "_Place", table: Mapping[str, Any], choices: tuple[str, ...]) -> int:
+    def answer(self, step: int, table: Mapping[str, Any], choices: tuple[Any, ...]) -> int:
         """The index of the right choice of a question."""
         letters = string.ascii_lowercase[: len(choices)]
-        at = here.inside("choices" if "choices" in table else "ask")
+        at = _Place(step, "choices" if "choices" in table else "ask")
+        if not all(isinstance(choice, str) and choice.strip() for choice in choices):
+            raise self.wrong(at, "choices", _("a list of texts"))
         if not 2 <= len(choices) <= 26:
             raise self.wrong(at, "choices", _("two of them at least"))
         given = table.get("answer", "").strip().lower()
         if len(given) != 1 or given not in letters:
-            at = here.inside("answer" if "answer" in table else "ask")
+            at = _Place(step, "answer" if "answer" in table else "ask")
             expected = _("a letter from a to {last}").format(last=letters[-1])
             raise self.wrong(at, "answer", expected)
         return letters.index(given)
@@ -222,7 +256,7 @@ class _Reader:
         """What `understand` gives; its error with the number of the line."""
         try:
             return understand()
-        except (BadInput, ClickException, ValueError) as problem:  # shlex raises ValueError
+        except (BadInput, calls.ClickException, ValueError) as problem:  # shlex raises ValueError
             told = calls.explained(problem, "seqlab --help")
             raise self.wrong(at, told.wrong, told.expected, told.hint) from problem
 
@@ -235,37 +269,36 @@ class _Reader:
 
 
 class _Place(NamedTuple):
-    """A key of the file, its step of that number, or the key `inner` of that step."""
+    """A step of that number, or a key of it; without a step, a key of the lecture."""
 
-    key: str
-    step: int | None = None
-    inner: str | None = None
-
-    def inside(self, inner: str) -> "_Place":
-        return self._replace(inner=inner)
+    step: int | None
+    key: str = ""
 
     def line(self, text: str) -> int:
-        """In which line of the file it stands.
+        """In which line of the file it stands; the reader of TOML does not tell.
 
-        TOML's reader does not tell. But a key is there from the first line on up to which the file,
-        read alone, has it; where a text of many lines begins is where the part before ends. That is
-        slow, and asked only where something is wrong.
+        What was read is TOML: without its texts and comments, every key is what a line begins with.
         """
-        lines, before = text.splitlines(), 0
-        for end in range(1, len(lines) + 1):
-            try:
-                content: Any = tomllib.loads("\n".join(lines[:end]))
-            except tomllib.TOMLDecodeError:
-                continue  # in the middle of a text or a list
-            found = content.get(self.key)
-            if self.step is not None and isinstance(found, list):
-                found = found[self.step] if len(found) > self.step else None
-                if self.inner and isinstance(found, dict):
-                    found = found.get(self.inner)
-            if found is not None:
-                return before + 1 if self.inner or self.step is None else end
-            before = end
-        return len(lines)
+        bare = _TEXTS.sub(lambda found: '"' + "\n" * found[0].count("\n"), text)
+        lines = bare.split("\n")
+        first, after = 0, len(lines)
+        if self.step is not None:
+            heads = [i for i, line in enumerate(lines) if _HEAD.match(line)]
+            heads = heads[self.step :] or heads[:1] or [0]  # step = [{...}, {...}] is one head
+            first, after = heads[0], heads[1] if len(heads) > 1 else after
+        key = re.compile(rf"[\s\[]*(step\.)?{re.escape(self.key)}\s*[].=]")
+        return next((i for i in range(first, after) if key.match(lines[i])), first) + 1
+
+
+def _overflows(text: str) -> bool:
+    """Whether Python cannot read a text, for another reason than that it is no TOML."""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _number_in(text: str) -> int | None:

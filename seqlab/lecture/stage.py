@@ -1,16 +1,18 @@
 """What a class sees of a lecture: for every step its screens. Nothing here waits for anybody."""
 
+import contextlib
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from seqlab import emit, predict, topics
 from seqlab.emit import Film, Look, Report
+from seqlab.figures import glyphs
 from seqlab.figures.listing import Listing
 from seqlab.figures.markdown import Page
 from seqlab.figures.prose import Note, Title, Verdict
-from seqlab.lab import Question
+from seqlab.lab import Question, Watch
 from seqlab.lecture import checker
 from seqlab.lecture.script import Script, Step
 from seqlab.locale import _
@@ -23,21 +25,31 @@ class Stage:
         self.script, self.look = script, look
         self.films: dict[int, Film] = {}
         self._reports: dict[int, Report] = {}
+        self._questions: dict[int, Question | None] = {}  # about the runs
         self._failures: dict[int, str] = {}
 
-    def run(self, index: int, hidden: bool = False) -> None:
+    def run(self, index: int, hidden: bool = False, watch: Watch | None = None) -> None:
         """Run a step that is a command, unless it was; one that fails leaves its reason.
 
-        Hidden, the views of a training go into a film, which can be shown after the answer.
+        A result that cannot be asked about or drawn has failed too.
+        Hidden, the views of a training go into a film, which can be shown after the answer. Where
+        there is a `watch`, it is told how far the run got, instead of a progress bar.
         """
         call = self.script.steps[index].call
         if call is None or index in self._reports or index in self._failures:
             return
         film = Film() if hidden else None
         try:
-            with emit.progress(look=self.look, film=film) as watch:
-                result = call.result(watch)
-            self._reports[index] = call.report(result)
+            bar = (
+                contextlib.nullcontext(watch) if watch else emit.progress(look=self.look, film=film)
+            )
+            with bar as told:
+                result = call.result(told)
+            report = call.report(result)
+            emit.ansi(report.page(), emit.width(self.look), self.look)
+            if self.script.steps[index].predict:
+                self._questions[index] = call.question(result)
+            self._reports[index] = report
             if film is not None:
                 self.films[index] = film
         except Exception as problem:  # a lecture goes on, whatever it is
@@ -53,18 +65,21 @@ class Stage:
         self._failures.pop(index, None)
 
     def question(self, index: int) -> Question | None:
-        """What the class is asked at this step; of a run that was made, about its result."""
+        """What the class is asked at this step; of a run that was made, about its result.
+
+        Not of one that was stopped: nobody knows what it would have found.
+        """
         step = self.script.steps[index]
         if step.kind == "ask":
             return Question(step.text, step.choices, step.answer, step.why)
         report = self._reports.get(index)
-        if step.call is None or report is None or not step.predict:
+        if report is None or getattr(report.result, "stopped", False):
             return None
-        return step.call.question(report.result)
+        return self._questions.get(index)
 
     def asked(self, index: int, question: Question) -> RenderableType:
         """The screen of a question."""
-        return self._framed(index, predict.asked(question))
+        return self._framed(index, predict.asked(question, self._command(index)))
 
     def shown(
         self, index: int, question: Question | None = None, votes: Sequence[int] | None = None
@@ -73,7 +88,8 @@ class Stage:
         step = self.script.steps[index]
         screens = [] if step.kind == "ask" else [self._framed(index, self._content(step, index))]
         if question is not None:
-            answer = predict.asked(question, hint=False), predict.revealed(question, votes)
+            command = self._command(index)
+            answer = predict.asked(question, command, hint=False), predict.revealed(question, votes)
             screens.append(self._framed(index, *answer))
         return screens
 
@@ -91,13 +107,30 @@ class Stage:
         """What a step that failed falls back to: the recording of when it was checked."""
         failed = Verdict(_("This run failed: {reason}").format(reason=reason), False)
         width = emit.width(self.look)
-        kept = checker.recording(step, width)
+        kept = checker.recording(step, width, self.look.theme)
         if kept is None:
             return Group(failed, Note(_("There is no recording of it: 'seqlab lecture check'.")))
         told = _("A RECORDING, made by 'seqlab lecture check' with seqlab {version}:")
-        return Group(failed, Title(told.format(version=kept.version)), Text.from_ansi(kept.screen))
+        return Group(failed, Title(told.format(version=kept.version)), _Recorded(kept.screen))
+
+    def _command(self, index: int) -> str:
+        call = self.script.steps[index].call
+        return "" if call is None else call.command
 
     def _framed(self, index: int, *parts: RenderableType) -> RenderableType:
         """A screen, and below it where in the lecture it stands."""
         place = f"{self.script.title} · {index + 1}/{len(self.script.steps)}"
         return Group(*parts, Note(place))
+
+
+class _Recorded:
+    """A screen that was kept, in its colours; a file may have been changed by anybody."""
+
+    def __init__(self, screen: str) -> None:
+        self.screen = screen
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in Text.from_ansi(self.screen).split("\n"):
+            parts = line.render(console)
+            fitted = ((glyphs.fit(part.text, options.ascii_only), part.style) for part in parts)
+            yield Text.assemble(*((text, style or "") for text, style in fitted))

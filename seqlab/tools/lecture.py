@@ -4,6 +4,7 @@ A lecture is a file of steps: words, commands, questions, pages of source. It is
 of the class, which predicts what a command will show before it sees it.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,8 @@ def play(
     look: Look,
 ) -> None:
     """Play a lecture: Enter shows what comes next, ? lists the other keys."""
+    if speaker and (start != 1 or auto is not None):
+        raise BadInput("--notes", _("neither --from nor --auto beside it"))
     found = script.load(name)
     if speaker:
         notes.follow(found, look)
@@ -111,14 +114,12 @@ def record(
             emit.check_file(path, endings)
     found = script.load(name)
     with emit.progress(look=look) as watch:
-
-        def tell(step: int, steps: int) -> None:
-            watch((step - 1) / steps, _("step {n} of {last}").format(n=step, last=steps))
-
-        if output is not None:
-            recorder.record(found, look, output, tell)
-        if export is not None:
-            recorder.export(found, look, export, tell)
+        look = replace(look, width=look.width or recorder.COLUMNS)  # whatever this terminal has
+        shown = recorder.screens(found, look, watch)
+    if output is not None:
+        recorder.record(found, look, shown, output)
+    if export is not None:
+        recorder.export(found, look, shown, export)
 
 
 def new(

@@ -4,6 +4,7 @@ The options are drawn at random: the same --seed asks the same questions. With -
 question is about it, and those between are about what came before it in the course.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -43,18 +44,16 @@ def run(
     chosen = int(np.random.default_rng().integers(10**6)) if seed is None else seed
     asks = emit.converses() and not json
     asked: list[tuple[Asked, int | None]] = []
-    with emit.progress(look=look) as watch:
-        questions = quizzes.quiz(np.random.default_rng(chosen), number, topic, trained, watch)
-        if not asks:
-            asked = [(each, None) for each in questions]
-    if asks:
+    questions = _watched(look, np.random.default_rng(chosen), number, topic, trained)
+    if not asks:
+        asked = [(each, None) for each in questions]
+    else:
         for i, each in enumerate(questions, 1):
             emit.put_figure(Note(_("question {i} of {n}").format(i=i, n=number)), look)
-            votes = predict.ask(each.question, look)
+            votes = predict.ask(each.question, look, each.command)
             given = None if votes is None else int(np.argmax(votes))
             asked.append((each, given))
             emit.put_figure(predict.revealed(each.question, votes), look)
-            emit.put_figure(Note(each.command), look)
     if json:
         emit.put_json(_document(chosen, asked), look)
     elif asks:
@@ -65,14 +64,31 @@ def run(
         _hand_out(asked, look)
 
 
+def _watched(
+    look: Look, rng: np.random.Generator, number: int, topic: str | None, trained: bool
+) -> Iterator[Asked]:
+    """The questions of a quiz, each with the progress of its run; no view tells its answer."""
+
+    def tell(done: float, doing: str, _view: object = None, /) -> None:
+        watch(done, doing)
+
+    questions = quizzes.quiz(rng, number, topic, trained, tell)
+    while True:
+        with emit.progress(look=look) as watch:
+            found = next(questions, None)
+        if found is None:
+            return
+        yield found
+
+
 def _hand_out(asked: list[tuple[Asked, int | None]], look: Look) -> None:
     """The questions, and on the last lines the answers."""
     for i, (each, _given) in enumerate(asked, 1):
         emit.put_figure(Note(_("question {i} of {n}").format(i=i, n=len(asked))), look)
-        emit.put_figure(predict.asked(each.question, hint=False), look)
+        emit.put_figure(predict.asked(each.question, each.command, hint=False), look)
     for i, (each, _given) in enumerate(asked, 1):
         letter = predict.letters(each.question)[each.question.answer]
-        emit.put_figure(Note(f"{i} {letter}  {each.question.why}  {each.command}"), look)
+        emit.put_figure(Note(f"{i} {letter}  {each.question.why}"), look)
 
 
 def _document(seed: int, asked: list[tuple[Asked, int | None]]) -> dict[str, Any]:

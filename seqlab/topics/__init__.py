@@ -18,7 +18,9 @@ _PACKAGE = Path(seqlab.__file__).parent
 
 # Words that a reader may look for instead
 ALIASES = {
-    "bptt": "vanish", "gradient": "vanish", "clipping": "vanish", "memory": "recall",
+    "softmax": "attention", "mask": "attention", "residual": "transformer", "forget": "gates",
+    "layernorm": "transformer", "backpropagation": "vanish", "bptt": "vanish",
+    "gradient": "vanish", "clipping": "vanish", "memory": "recall",
     "copying": "recall", "induction": "induct", "heads": "induct", "soft": "glimpse",
     "self-attention": "attention", "multi-head": "attention", "qkv": "attention",
     "luong": "seq2seq", "bahdanau": "seq2seq", "translation": "seq2seq", "alignment": "align",
@@ -98,7 +100,8 @@ def _parts(code: str) -> dict[str, tuple[int, int]]:
     """The names that a file defines, each with its first and its last line."""
     parts: dict[str, tuple[int, int]] = {}
     for node in ast.parse(code).body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
+        annotated = [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = node.targets if isinstance(node, ast.Assign) else annotated
         named = getattr(node, "name", None)
         defined = [named] if named else [t.id for t in targets if isinstance(t, ast.Name)]
         decorators = getattr(node, "decorator_list", [])

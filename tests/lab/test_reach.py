@@ -304,9 +304,9 @@ def test_far_is_the_corner_of_the_jacobian(default: Reach) -> None:
         assert len(far) == reach._NETWORKS
         corner = [m[-1, 0] / m[-1, -1] for m in default.reach[name]]  # of four digits
         np.testing.assert_allclose(far[0], corner, rtol=1e-3, err_msg=name)
-    third = reach.run(models="rnn,conv", seed=3)
-    for name in ("rnn", "conv"):
-        assert third.far[name][0] == default.far[name][3]  # networks are those of the next seeds
+    third = reach.run(models="rnn,conv", seed=2)
+    for name in ("rnn", "conv"):  # networks are those of the next seeds
+        assert third.far[name][0] == pytest.approx(default.far[name][2])
 
 
 def test_far_inputs_of_a_recurrent_network_are_faint_and_not_lost() -> None:

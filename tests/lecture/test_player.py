@@ -1,8 +1,13 @@
 """A lecture in a terminal: every key, every way out, and the recording that shows the same."""
 
+import fcntl
 import json
 import os
 import signal
+import struct
+import sys
+import termios
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +17,9 @@ from terminal import Terminal
 
 from seqlab import emit
 from seqlab.emit import Look
-from seqlab.lecture import checker, recorder, script
+from seqlab.lab import BadInput
+from seqlab.lecture import checker, keys, notes, player, recorder, script
+from seqlab.lecture.stage import Stage
 
 LECTURE = """title = "Small"
 minutes = 5
@@ -36,6 +43,13 @@ predict = false
 
 [[step]]
 source = "rnn.step"
+"""
+
+# A training with views: of its steps depends how long it takes
+TRAINING = """title = "Long"
+
+[[step]]
+run = "gates --train-steps {steps} --seeds 1"
 """
 
 
@@ -105,32 +119,148 @@ def test_back_and_go_and_again(play: Callable[..., Terminal]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "status"),
-    [("q", 0), ("\x04", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ("way", "status", "question"),
+    [
+        ("q", 0, False),
+        ("\x04", 0, True),
+        ("\x03", 130, False),
+        ("\x03", 130, True),
+        (signal.SIGTERM, 143, True),
+        (signal.SIGHUP, 129, False),
+    ],
 )
-@pytest.mark.parametrize("question", [False, True])
 def test_the_terminal_is_left_as_it_was(
     play: Callable[..., Terminal], tmp_path: Path, way: str | int, status: int, question: bool
 ) -> None:
     with play(*(["--from", "3"] if question else [])) as terminal:
         terminal.wait_for("A question of mine?" if question else "1/5")
         if isinstance(way, str):
-            terminal.press(way + ("\n" if question and way == "q" else ""))
+            terminal.press(way)
         else:
             terminal.kill(way)
         assert terminal.wait_for_end() == status and terminal.as_it_was
     assert not list(tmp_path.glob("seqlab-*/*"))  # nobody follows it any more
 
 
-def test_another_size_is_drawn_anew(play: Callable[..., Terminal]) -> None:
-    import fcntl
-    import struct
-    import termios
+@pytest.mark.parametrize("film", [False, True])
+def test_a_kill_in_a_run_and_in_its_film(
+    play: Callable[..., Terminal], lecture: str, tmp_path: Path, film: bool
+) -> None:
+    Path(lecture).write_text(TRAINING.format(steps=100 if film else 5000))
+    with play() as terminal:
+        if film:
+            terminal.wait_for("Enter alone")
+            terminal.press("\r")
+            terminal.wait_for("steps of training, network 1")
+        else:
+            terminal.wait_for("the run is being made")
+            terminal.press("zzz")
+            terminal.wait_for("the run is being made")
+            assert "zzz" not in terminal.text  # no key is shown through the progress bar
+        terminal.kill(signal.SIGTERM)
+        assert terminal.wait_for_end() == 143 and terminal.as_it_was
+    assert not list(tmp_path.glob("seqlab-*/*"))
 
+
+def test_a_run_that_is_stopped_is_not_asked_about(
+    lecture: str, stop_at_view: Callable[[int], None]
+) -> None:
+    Path(lecture).write_text(TRAINING.format(steps=60))
+    stage = Stage(script.load(lecture), Look(width=100))
+    stage.run(0, hidden=True)
+    assert stage.question(0) is not None
+    stage.forget(0)
+    stop_at_view(2)
+    stage.run(0, hidden=True)
+    assert stage.question(0) is None and not stage.failure(0)
+    assert "Stopped before the end" in _text(stage.shown(0)[0])
+
+
+@pytest.mark.parametrize(
+    ("typed", "commands"),
+    [
+        ("\r\n n\x1b[C\x1bOC\x1b[6~", ["next"] * 7),
+        ("bBp\x7f\b\x1b[D\x1bOD\x1b[5~", ["back"] * 8),
+        ("gGrRqQ\x04？?hｑ", ["go"] * 2 + ["again"] * 2 + ["quit"] * 3 + ["help"] * 3 + ["quit"]),
+        ("x\x1b[A\x1b[1;5C\x1b[c你\x1bq\x1b\x1b[C", [None] * 7 + ["next"]),
+    ],
+)
+def test_every_key_is_one_command(typed: str, commands: list[str | None]) -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, typed.encode())
+    keyboard = keys.Keyboard(ours)
+    assert [keys.command(keyboard.key(5)) for _ in commands] == commands
+    os.write(theirs, b"\x1b")
+    assert keyboard.key(0.3) == "\r"  # ESC alone means nothing, and time passes
+    os.write(theirs, b"q\xe4\xbd")
+    os.write(theirs, b"\xa0")
+    os.close(theirs)
+    assert [keyboard.key(5) for _ in range(3)] == ["q", "你", "\x04"]
+    os.close(ours)
+
+
+def test_arrows_and_keys_that_come_together(play: Callable[..., Terminal]) -> None:
+    with play("--from", "4") as terminal:
+        terminal.wait_for("4/5")
+        for pressed, place in (("\x1b[C", 5), ("\x1b[D", 4), ("\x1b[6~", 5), ("\x1b[5~", 4)):
+            terminal.press(pressed)
+            terminal.wait_for(f"Small · {place}/5")
+        terminal.press("b\r")  # back to the question, and its answer
+        terminal.wait_for("The answer: a", "3/5")
+        terminal.press("\r\r\r")
+        terminal.wait_for("The end of the lecture.")
+        assert terminal.wait_for_end() == 0 and terminal.as_it_was
+
+
+def test_keys_at_a_question(play: Callable[..., Terminal]) -> None:
+    with play("--from", "3", "--auto", "60") as terminal:
+        terminal.wait_for("Enter alone")
+        terminal.press("?")
+        terminal.wait_for("A question of mine?", "run this step again")
+        terminal.press("r")
+        assert "run this step" not in terminal.wait_for("A question of mine?", "Enter alone")
+        terminal.press("a3 q")  # it is no command where something was typed
+        assert terminal.wait_for("a3 q").endswith("Small · 3/5\na3 q")
+        terminal.press("\x7f\x7fb1")
+        assert terminal.wait_for("a3b1").endswith("Small · 3/5\na3b1")
+        resize(terminal, 44, 70)
+        assert terminal.wait_for("a3b1").count("a3b1") == 1
+        terminal.press("\x15x\r")
+        terminal.wait_for("A question of mine?", "a letter from a to b")
+        terminal.press("G")
+        terminal.wait_for("Go to which step")
+        terminal.press("３\r")
+        terminal.wait_for("A question of mine?", "Enter alone")
+        terminal.press("\x1b[D")
+        terminal.wait_for("how much of the gradient", "Enter alone", "2/5")
+        terminal.press("\x1b[6~")  # a remote control shows the answer
+        terminal.wait_for("per step", "2/5")
+        terminal.press("g3\r")
+        terminal.wait_for("A question of mine?")
+        terminal.press("Q")
+        assert terminal.wait_for_end() == 0 and terminal.as_it_was
+
+
+def resize(terminal: Terminal, rows: int, columns: int) -> None:
+    terminal.screen.resize(rows, columns)
+    fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def test_after_a_pause_of_the_process_keys_come_again(play: Callable[..., Terminal]) -> None:
+    with play("--from", "5") as terminal:
+        terminal.wait_for("5/5")
+        terminal.kill(signal.SIGSTOP)
+        termios.tcsetattr(terminal.fd, termios.TCSANOW, terminal.before)  # as a shell does
+        terminal.kill(signal.SIGCONT)
+        terminal.wait_for("5/5")
+        terminal.press("q")
+        assert terminal.wait_for_end() == 0 and terminal.as_it_was
+
+
+def test_another_size_is_drawn_anew(play: Callable[..., Terminal]) -> None:
     with play("--from", "5", columns=60) as terminal:
         terminal.wait_for("5/5")
-        terminal.screen.resize(44, 100)
-        fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 100, 0, 0))
+        resize(terminal, 44, 100)
         terminal.wait_for("def step(p: RNN, prev: State, x: Array, activation")
         terminal.press("q")
         assert terminal.wait_for_end() == 0
@@ -140,6 +270,36 @@ def test_it_goes_on_by_itself(play: Callable[..., Terminal]) -> None:
     with play("--auto", "0.3") as terminal:
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
         assert "The end of the lecture." in terminal.text
+
+
+def test_it_waits_without_a_keyboard_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = time.monotonic()
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        with keys.listening() as keyboard:
+            key = keyboard.key(0.3)
+    assert key == "\r" and time.monotonic() - start >= 0.3
+
+
+def test_into_a_pipe_it_does_not_wait(seqlab, lecture: str) -> None:
+    outcome = seqlab("lecture", "play", lecture, "--from", "3", "--auto", "1000")
+    assert outcome.status == 0 and outcome.errors == ""
+    assert "The answer: a" in outcome.text and "The end of the lecture." in outcome.text
+
+
+def test_a_torch_that_cannot_be_loaded_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # then importing it fails
+    player._load_torch()
+
+
+def test_a_terminal_tells_that_its_command_has_ended() -> None:
+    start = time.monotonic()
+    ended = pytest.raises(AssertionError, match="it ended with 2:")
+    with Terminal("lecture", "play", "nothing") as terminal, ended:
+        terminal.wait_for("never")
+    assert time.monotonic() - start < 20
 
 
 def test_notes_follow_in_a_second_terminal(play: Callable[..., Terminal]) -> None:
@@ -155,6 +315,146 @@ def test_notes_follow_in_a_second_terminal(play: Callable[..., Terminal]) -> Non
             assert terminal.wait_for_end() == 0
         notes.wait_for("The lecture has ended.")
         assert notes.wait_for_end() == 0 and notes.as_it_was
+
+
+@pytest.fixture
+def whole(lecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> script.Script:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return script.load(lecture)
+
+
+def test_a_folder_that_others_can_write_to_is_not_used(
+    whole: script.Script, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    path = notes._path(whole)
+    for plant, remove in (
+        (lambda: path.parent.mkdir() or path.parent.chmod(0o777), path.parent.rmdir),
+        (lambda: path.parent.symlink_to(victim), path.parent.unlink),
+        (lambda: path.parent.write_text(""), path.parent.unlink),
+    ):
+        plant()
+        with notes.told(whole) as tell:
+            tell(1)
+            assert not list(victim.iterdir()) and not path.exists()
+        with pytest.raises(BadInput, match="a folder of your own"):
+            notes.follow(whole, Look())
+        remove()
+
+
+def test_a_link_in_place_of_the_state_is_not_followed(whole: script.Script, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path = notes._path(whole)
+    path.parent.mkdir(mode=0o700)
+    path.symlink_to(victim)
+    assert notes._where(whole) is None
+    with notes.told(whole) as tell:
+        tell(1)
+        assert not path.is_symlink() and notes._where(whole).step == 1
+    assert victim.read_text() == "precious" and not list(path.parent.iterdir())
+
+
+def test_only_a_state_that_a_lecture_wrote_is_believed(whole: script.Script) -> None:
+    path = notes._path(whole)
+    with notes.told(whole) as tell:
+        tell(3)
+        good = json.loads(path.read_text())
+        assert notes._where(whole).step == 3
+        for wrong in (
+            {"begun": float("nan")},
+            {"begun": time.time() + 1e6},
+            {"begun": 10**400},
+            {"pid": 1e30},
+            {"pid": 10**30},
+            {"pid": 0},
+            {"pid": -1},
+            {"born": "another process"},
+            {"step": 5},
+            {"step": -1},
+            {"step": True},
+            {"more": 1},
+        ):
+            path.write_text(json.dumps(good | wrong))
+            assert notes._where(whole) is None, wrong
+        for text in ("", "[]", "[" * 900, "{}", json.dumps(good)[:-1] + " " * 10_000, "\xff"):
+            path.write_text(text)
+            assert notes._where(whole) is None, text
+        path.write_text(json.dumps(good).replace(str(good["begun"]), "1e999"))
+        assert notes._where(whole) is None
+        path.unlink()
+        for make in (os.mkfifo, os.mkdir):
+            make(path)
+            assert notes._where(whole) is None
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_lectures_of_one_name_do_not_meet(whole: script.Script, tmp_path: Path) -> None:
+    file = tmp_path / "other" / "small.toml"
+    file.parent.mkdir()
+    file.write_text(LECTURE.replace("First", "Other"))
+    other = script.load(str(file))
+    with notes.told(whole) as tell, notes.told(other) as tell_other:
+        tell(1)
+        tell_other(2)
+        assert notes._where(whole).step == 1 and notes._where(other).step == 2
+        path = notes._path(whole)
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": os.getppid()}))
+    assert path.exists() and not notes._path(other).exists()  # the one is another's by now
+
+
+def test_the_notes_say_the_kinds_in_the_language_spoken(
+    whole: script.Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        notes, "_", lambda message: {"run": "RUN", "say": "SAY"}.get(message, message)
+    )
+    text = _text(notes._notes(whole, notes._Where(0, 100.0, 1, ""), 161.0))
+    assert "SAY: First words" in text and "next: RUN: vanish" in text and "1:01" in text
+
+
+def test_a_system_without_users_tells_nobody(
+    whole: script.Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "getuid")
+    with notes.told(whole) as tell:
+        tell(1)
+    assert not notes._path(whole).parent.exists()
+
+
+@pytest.mark.parametrize("broken", ["question", "page"])
+def test_what_cannot_be_asked_or_drawn_has_failed(
+    whole: script.Script, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    from seqlab.lab import vanish
+
+    class Undrawable:
+        def __rich__(self) -> str:
+            raise RuntimeError("no luck today")
+
+    def fail(_result: object, **_options: object) -> object:
+        if broken == "question":
+            raise RuntimeError("no luck today")
+        return Undrawable()
+
+    monkeypatch.setattr(vanish, "question" if broken == "question" else "show", fail)
+    stage = Stage(whole, Look(width=100))
+    stage.run(1)
+    assert stage.question(1) is None
+    assert "This run failed: no luck today" in _text(stage.shown(1)[0])
+
+
+def test_a_recording_is_shown_without_what_a_terminal_obeys(
+    whole: script.Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = checker.Recording("1", "\x1b[31mρ = 1\x1b[0m \x07\x9b2J\u202e\x1b]0;title\x07 ⣿")
+    monkeypatch.setattr(checker, "recording", lambda *_words: kept)
+    stage = _failing(whole, monkeypatch)
+    raw = emit.ansi(stage.shown(3)[0], 100)
+    assert not set(raw) & set("\x07\x9b\u202e") and "ρ = 1" in raw
+    assert "31m" in raw  # its colours stay
+    assert emit.ansi(stage.shown(3)[0], 100, Look(ascii=True)).isascii()
 
 
 def test_a_step_that_fails_shows_its_recording(
@@ -174,7 +474,6 @@ def test_a_step_that_fails_shows_its_recording(
 
 def _failing(whole: script.Script, monkeypatch: pytest.MonkeyPatch):
     from seqlab.lab import unroll
-    from seqlab.lecture.stage import Stage
 
     def fail(**_options: object) -> None:
         raise RuntimeError("no luck today")

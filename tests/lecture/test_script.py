@@ -1,5 +1,6 @@
 """The format of a lecture: what is understood, and in which line what is wrong."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,23 @@ def replaced(old: str, new: str) -> str:
         (replaced('source = "rnn.step"', "source = "), 28, "a file of TOML"),
         (replaced('source = "rnn.step"', 'source = "rnn'), 28, "a file of TOML"),
         ('title = "T"\n', 1, "at least one step"),
-        ('title = "T"\n[[step]]\nnote = "only"\n', 1, "something"),
+        ('title = "T"\n[[step]]\nnote = "only"\n', 3, "a step that follows it"),
+        (GOOD + '[[step]]\nnote = "last"\n', 30, "a step that follows it"),
+        (replaced('note = "before"', "note = 3"), 6, "note: expected a text"),
+        (replaced("minutes = 5", "minutes = -5"), 3, "minutes: expected a number from 0"),
+        (replaced("seconds = 40", "seconds = -1"), 19, "seconds: expected a number from 0"),
+        (replaced("seconds = 40", "seconds.most = 4"), 19, "seconds: expected a whole number"),
+        (replaced("seconds = 40", "[step.seconds]"), 19, "seconds: expected a whole number"),
+        (replaced('["so", "not so"]', "[1, 2]"), 23, "choices: expected a list of texts"),
+        (replaced('["so", "not so"]', '["so", " "]'), 23, "choices: expected a list of texts"),
+        *(
+            (replaced("vanish --steps 5", f"vanish {word}"), 17, "own options")
+            for word in ("--predict", "--check", "--lang zh", "--color auto", "--width 100")
+        ),
+        (replaced("minutes = 5", "minutes = " + "5" * 5000), 3, "too long a number"),
+        (replaced("minutes = 5", "minutes = " + "[" * 3000 + "]" * 3000), 3, "too deep a list"),
+        ('title = """\n[[step]]\n"""\n[[step]]\nsay = 3', 5, "say: expected a text"),
+        ('title = "T" # "\nstep = [{say = "x"},\n{sai = "x"}]', 2, "say, run, ask, source"),
         ('title = "T"\nstep = 3\n', 2, "step"),
         ('title = "T"\nstep = [3]\n', 2, "a table under [[step]]"),
         ("", 1, "title"),
@@ -109,6 +126,29 @@ def test_what_is_wrong_is_told_with_its_line(
     message = str(caught.value)
     assert message.startswith(f"own.toml, line {line}: ") and told in message, message
     assert "\n" not in message
+
+
+def test_a_mark_at_its_beginning_is_no_part_of_a_lecture(tmp_path: Path) -> None:
+    assert load(tmp_path, "\ufeff" + GOOD).title == "T"
+
+
+def test_a_large_file_is_refused_and_no_error_is_sought_for_long(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="at most 256 kB"):
+        load(tmp_path, GOOD + "#" * 300_000)
+    many = 'title = "T"\n' + '[[step]]\nsay = """\n]\n"""\n' * 9000
+    deep = "a = [\n" * 90_000
+    for text, line in ((many + '[[step]]\nsai = "x"', 36002), (many + deep[:2000], None)):
+        start = time.process_time()
+        with pytest.raises(BadInput, match="line" if line is None else f"line {line}"):
+            load(tmp_path, text[: 1 << 18])
+        assert time.process_time() - start < 4
+
+
+def test_what_python_says_of_a_text_is_said_in_chinese(tmp_path: Path) -> None:
+    for text in ("a = ?", "a", "a = 'x", "\0", "[a", "a = 1\na = 2", "a = [1", "a = 1 2", "a={b=1"):
+        with pytest.raises(BadInput) as caught:
+            load(tmp_path, text)
+        assert caught.value.wrong.partition(": ")[2] in (*script._TOML, "this is no TOML"), text
 
 
 @given(st.text(max_size=200))
@@ -141,4 +181,6 @@ def test_the_template_is_a_lecture(seqlab, tmp_path: Path) -> None:
     again = seqlab("lecture", "new", str(file))
     assert again.status == 2 and "does not exist yet" in again.errors
     assert seqlab("lecture", "new", str(tmp_path / "mine.txt")).status == 2
+    capital = str(tmp_path / "OTHER.TOML")
+    assert seqlab("lecture", "new", capital).status == 0 and script.load(capital).steps
     assert seqlab("lecture", "new", str(tmp_path / "no" / "mine.toml")).status == 2
