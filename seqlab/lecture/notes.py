@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import stat
+import string
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -77,6 +78,7 @@ def follow(script: Script, look: Look) -> None:
     while True:
         where = _where(script)
         if where is None and played:
+            emit.clear(look)
             emit.put_figure(Note(_("The lecture has ended.")), look)
             return
         now = time.time()
@@ -97,6 +99,10 @@ def _notes(script: Script, where: _Where, now: float) -> RenderableType:
     line = _("{kind}: {text}").format(kind=_(_KINDS[step.kind]), text=_line(step.text))
     parts += [Note(line), Text()]
     parts.append(Page(step.note) if step.note else Note(_("(no notes)")))
+    if step.kind == "ask":
+        letter = string.ascii_lowercase[step.answer]
+        right = _("The answer: {right}").format(right=f"{letter}  {step.choices[step.answer]}")
+        parts += [Text(), Note(right), *([Note(step.why)] if step.why else [])]
     if index + 1 < last:
         after = script.steps[index + 1]
         line = _("next: {kind}: {text}").format(kind=_(_KINDS[after.kind]), text=_line(after.text))

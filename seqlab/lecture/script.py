@@ -117,8 +117,8 @@ def path_of(name: str) -> Path:
 
 
 def template() -> str:
-    """A lecture to begin with."""
-    return (_HERE.parent / "template.toml").read_text(encoding="utf-8")
+    """A lecture to begin with, in the language spoken."""
+    return (_HERE.parent / "templates" / f"{spoken()}.toml").read_text(encoding="utf-8")
 
 
 def load(name: str) -> Script:

@@ -317,6 +317,12 @@ def test_notes_follow_in_a_second_terminal(play: Callable[..., Terminal]) -> Non
         assert notes.wait_for_end() == 0 and notes.as_it_was
 
 
+def test_the_speaker_sees_the_answer_before_the_class(play: Callable[..., Terminal]) -> None:
+    with play("--notes") as notes, play("--from", "3") as terminal:
+        assert "The answer" not in terminal.wait_for("A question of mine?", "Enter alone")
+        notes.wait_for("3/5", "The answer: a  this one", "So it is.")
+
+
 @pytest.fixture
 def whole(lecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> script.Script:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))

@@ -174,6 +174,17 @@ def test_a_file_that_is_none(seqlab, tmp_path: Path) -> None:
         assert outcome.errors.startswith("error: ") and "expected" in outcome.errors
 
 
+@pytest.mark.parametrize(("language", "title"), [("en", "My lecture"), ("zh", "我的讲座")])
+def test_the_template_is_a_lecture_in_either_language(
+    seqlab, tmp_path: Path, language: str, title: str
+) -> None:
+    file = tmp_path / f"{language}.toml"
+    assert seqlab("lecture", "new", str(file), "--lang", language).status == 0
+    found = script.load(str(file))
+    assert found.title == title
+    assert [step.kind for step in found.steps] == ["say", "run", "ask", "source"]
+
+
 def test_the_template_is_a_lecture(seqlab, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     assert seqlab("lecture", "new", str(file)).status == 0
