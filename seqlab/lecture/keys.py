@@ -132,19 +132,3 @@ def require_terminal() -> None:
         raise BadInput(
             "lecture play", _("a terminal, or --auto SECONDS"), "'seqlab lecture record'"
         )
-
-
-@contextlib.contextmanager
-def tidy() -> Iterator[None]:
-    """However a lecture ends, a kill and a closed window included, what it began is ended."""
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    signals = [signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
-    before = {number: signal.signal(number, leave) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

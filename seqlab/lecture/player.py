@@ -5,6 +5,7 @@ Enter shows what comes next; b, g, r and q go back, go to a step, run again and 
 
 import contextlib
 import importlib
+import shutil
 import sys
 import threading
 
@@ -18,7 +19,7 @@ from seqlab.figures.prose import Note, Title
 from seqlab.helping import Entries
 from seqlab.lab import BadInput, Question
 from seqlab.lecture import keys, notes
-from seqlab.lecture.script import Script
+from seqlab.lecture.script import COLUMNS, ROWS, Script
 from seqlab.lecture.stage import Stage
 from seqlab.locale import _
 
@@ -44,7 +45,7 @@ def play(script: Script, look: Look, start: int = 1, auto: float | None = None) 
     threading.Thread(target=_load_torch, daemon=True).start()
     if not sys.stdout.isatty():
         auto = 0.0  # nobody reads along
-    with keys.tidy(), notes.told(script) as tell, keys.listening() as keyboard:
+    with notes.told(script) as tell, keys.listening() as keyboard:
         _Player(script, look, auto, tell, keyboard).play(start - 1)
 
 
@@ -70,12 +71,22 @@ class _Player:
     def play(self, index: int) -> None:
         """From one step to the next until the last, or until it is left."""
         try:
+            self.measure()
             while index < len(self.script.steps):
                 self.tell(index)
                 index = self.step(index)
         except _Left:
             return
         self.put(Note(_("The end of the lecture.")))
+
+    def measure(self) -> None:
+        """Say so, before anything scrolls away, where the terminal has too few rows."""
+        rows = shutil.get_terminal_size((COLUMNS, ROWS)).lines
+        if self.auto is None and rows < ROWS:
+            told = _("This terminal has {rows} rows, and screens up to {most}: enlarge it. Enter.")
+            self.draw(Note(told.format(rows=rows, most=ROWS)))
+            if self.wait() == "quit":
+                raise _Left
 
     def step(self, index: int) -> int:
         """One step, until a key leads to another: the index of that."""

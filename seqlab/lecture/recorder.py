@@ -17,12 +17,11 @@ from rich.text import Text
 from seqlab import emit
 from seqlab.emit import Look
 from seqlab.lab import BadInput, Watch
-from seqlab.lecture.script import Script
+from seqlab.lecture.script import ROWS, Script
 from seqlab.lecture.stage import Stage
 from seqlab.locale import _
 
 SUFFIXES = (".cast", ".html", ".svg", ".txt")
-COLUMNS, ROWS = 100, 40  # of a projector
 _SECONDS = 2.0  # that any screen stands
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _LETTERS_A_SECOND, _HAN_A_SECOND = 20.0, 8.0  # that are read

@@ -48,6 +48,7 @@ _KEYS: Mapping[str, Mapping[str, type]] = {
 }
 _TOP: Mapping[str, type] = {"title": str, "about": str, "minutes": int, "step": list}
 _HERE = Path(str(files("seqlab") / "lecture" / "scripts"))
+COLUMNS, ROWS = 100, 40  # of a projector
 BREATH = 10  # seconds that a class waits for a step without wondering
 _LARGEST = 1 << 18  # bytes of a file
 _LONGEST = 10_000  # minutes, or seconds of a step

@@ -114,7 +114,7 @@ def record(
             emit.check_file(path, endings)
     found = script.load(name)
     with emit.progress(look=look) as watch:
-        look = replace(look, width=look.width or recorder.COLUMNS)  # whatever this terminal has
+        look = replace(look, width=look.width or script.COLUMNS)  # whatever this terminal has
         shown = recorder.screens(found, look, watch)
     if output is not None:
         recorder.record(found, look, shown, output)

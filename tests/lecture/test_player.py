@@ -317,6 +317,15 @@ def test_notes_follow_in_a_second_terminal(play: Callable[..., Terminal]) -> Non
         assert notes.wait_for_end() == 0 and notes.as_it_was
 
 
+def test_a_terminal_with_few_rows_is_told_so(play: Callable[..., Terminal]) -> None:
+    with play(rows=24) as terminal:
+        terminal.wait_for("This terminal has 24 rows, and screens up to 40")
+        terminal.press("\r")
+        terminal.wait_for("First words")
+        terminal.press("q")
+        assert terminal.wait_for_end() == 0 and terminal.as_it_was
+
+
 def test_the_speaker_sees_the_answer_before_the_class(play: Callable[..., Terminal]) -> None:
     with play("--notes") as notes, play("--from", "3") as terminal:
         assert "The answer" not in terminal.wait_for("A question of mine?", "Enter alone")
