@@ -91,8 +91,8 @@ def _erf(x: Array) -> Array:
     at most 1/4096 away, so the first term left out, of order δ⁴, is below 1e-15.
     """
     x0, erf, slope = _erf_nodes()
-    clipped = np.clip(x, -_EDGE, _EDGE)
-    nearest = np.rint(np.nan_to_num(clipped) * _NODES).astype(int) + _EDGE * _NODES
+    clipped = np.fmin(np.fmax(x, -_EDGE), _EDGE)  # NaN too, which has no nearest node
+    nearest = np.rint(clipped * _NODES).astype(int) + _EDGE * _NODES
     a, δ = x0[nearest], clipped - x0[nearest]
     series = δ * (1 - δ * (a - δ * (2 * a * a - 1) / 3))
     return (erf[nearest] + slope[nearest] * series).astype(x.dtype)

@@ -189,7 +189,8 @@ def run(
         norms = [_norms(product, shape) for product in _products(measured)][:layers]
         reach[name] = [_rounded(strength) for strength in norms]
         full[name] = _until_full([_norms(layer, shape) > 0 for layer in measured[:_PERIOD]])
-        others = [_Net(name, shape, seed + i).far(layers) for i in range(1, _NETWORKS)]
+        networks = _NETWORKS if name in _compared(chosen) else 1
+        others = [_Net(name, shape, seed + i).far(layers) for i in range(1, networks)]
         far[name] = [[_far(float(s[-1, 0]), float(s[-1, -1])) for s in norms], *others]
         if not residual and isinstance(ARCHITECTURES[name], _InFrame):
             net = _Net(name, shape._replace(residual=True), seed)
@@ -901,8 +902,8 @@ def _how(result: Reach) -> str:
         " In formulas n is the number of tokens, on a grid that of its longer side; ceil rounds up."
         " Jacobians of recurrent networks by backpropagation through time, of all others by central"
         " differences of order four (--check compares them with torch). Weights and input drawn at"
-        " random: one network each, and for the first input in the last output the median of"
-        " {networks} and their range; layers beyond those shown are counted on."
+        " random: one network each, and for the first input in the last output, where a range"
+        " stands, the median of {networks} networks; layers beyond those shown are counted on."
     ).format(layers=result.layers, networks=_NETWORKS)
 
 
@@ -973,13 +974,23 @@ def _looks_back(connected: Pattern) -> bool:
     return not np.triu(connected, 1).any() and bool(np.tril(connected, -1).any())
 
 
+_ALONG, _ACROSS = ("rnn", "birnn"), ("attention", "causal", "mixer")
+
+
+def _compared(names: Sequence[str]) -> list[str]:
+    """Who is heard along a path and who at one stroke; all of them where either is missing."""
+    found = [next((n for n in kind if n in names), None) for kind in (_ALONG, _ACROSS)]
+    both = [name for name in found if name is not None]
+    return both if len(both) == 2 else list(names)
+
+
 def _faint(result: Reach) -> str:
     """How strongly the first input moves the last output: along a path, at one stroke, stacked."""
     known = {name: far for name, far in result.far.items() if all(f[-1] > 0 for f in far)}
-    along = next((name for name in ("rnn", "birnn") if name in known), None)
-    across = next((name for name in ("attention", "causal", "mixer") if name in known), None)
-    if along is None or across is None:
+    compared = _compared(list(known))
+    if len(compared) != 2 or compared[0] not in _ALONG:
         return _stacked(result, known)
+    along, across = compared
     strength, other = ([far[0] for far in known[name]] for name in (along, across))
     text = (
         _(

@@ -301,12 +301,12 @@ def test_what_no_depth_opens() -> None:
 
 def test_far_is_the_corner_of_the_jacobian(default: Reach) -> None:
     for name, far in default.far.items():
-        assert len(far) == reach._NETWORKS
+        assert len(far) == (reach._NETWORKS if name in ("rnn", "attention") else 1)
         corner = [m[-1, 0] / m[-1, -1] for m in default.reach[name]]  # of four digits
         np.testing.assert_allclose(far[0], corner, rtol=1e-3, err_msg=name)
     third = reach.run(models="rnn,conv", seed=2)
-    for name in ("rnn", "conv"):  # networks are those of the next seeds
-        assert third.far[name][0] == pytest.approx(default.far[name][2])
+    assert third.far["rnn"][0] == pytest.approx(default.far["rnn"][2])  # of the next seeds
+    assert len(third.far["conv"]) == reach._NETWORKS  # nothing to compare: all are drawn again
 
 
 def test_far_inputs_of_a_recurrent_network_are_faint_and_not_lost() -> None:
