@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -191,6 +192,7 @@ def tool(name: str, module: ModuleType) -> TyperCommand | TyperGroup:
     """The command of what is no experiment: the module's `run`, or a group of its COMMANDS.
 
     Each is a function of its own options and of `look`; it returns its exit status, or None for 0.
+    What the command returns is this function with its options, still to be called.
     """
     if not hasattr(module, "COMMANDS"):
         return _function(name, module.run, inspect.getdoc(module))
@@ -204,8 +206,9 @@ def tool(name: str, module: ModuleType) -> TyperCommand | TyperGroup:
 def _function(name: str, function: Callable[..., int | None], text: str | None) -> TyperCommand:
     own = {n: p for n, p in inspect.signature(function).parameters.items() if n != "look"}
 
-    def call(ctx: typer.Context, **values: Any) -> int:
-        return function(**{n: values[n] for n in own}, look=_looking(values)) or 0
+    def call(ctx: typer.Context, **values: Any) -> Callable[[], int | None]:
+        # to be called when Click is done, which makes a failure of a reader that has gone (| head)
+        return partial(function, **{n: values[n] for n in own}, look=_looking(values))
 
     return _built(name, call, text, {**own, **_LOOK})
 

@@ -174,6 +174,8 @@ def _guarded(arguments: list[str]) -> int:
         outcome = group.main(arguments, prog_name="seqlab", standalone_mode=False)
         if isinstance(outcome, calls.Call):
             return _run(outcome.read())
+        if callable(outcome):
+            outcome = outcome()
         return outcome if isinstance(outcome, int) else 0
     except BrokenPipeError:
         raise

@@ -326,9 +326,14 @@ def test_a_failed_check_is_a_failed_run(seqlab: Run, monkeypatch: pytest.MonkeyP
     ]
 
 
-def test_the_reader_of_a_pipe_may_leave() -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [["vanish", "--json", "--steps", "2000", "--hidden", "4"], ["lecture", "list"]],
+    ids=lambda words: words[0],
+)
+def test_the_reader_of_a_pipe_may_leave(arguments: list[str]) -> None:
     with subprocess.Popen(
-        [*SEQLAB, "vanish", "--json", "--steps", "2000", "--hidden", "4"],
+        [*SEQLAB, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
