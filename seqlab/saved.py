@@ -136,10 +136,7 @@ def save(path: str, kind: Kind, origin: Origin, p: Any) -> None:
         "digits": origin.fingerprint(),
     }  # fmt: skip
     content = as_bytes(tensors, {"seqlab.classify": json.dumps(about)})
-    try:
-        write_whole(Path(path), content)
-    except OSError as problem:  # it names the temporary file, which nobody asked for
-        raise OSError(problem.errno, problem.strerror, path) from problem
+    write_whole(Path(path), content)
 
 
 def load(path: str) -> tuple[Kind, Origin, Any]:

@@ -107,6 +107,7 @@ def test_one_function_of_a_page(seqlab) -> None:
     assert seqlab("source", "vanish.Vanish", "--plain").text.startswith("@dataclass")
     with pytest.raises(BadInput, match=r"lstm\.step"):
         topics.source("lstm.stepp")
+    assert "one of LSTM, " in seqlab("source", "lstm.").errors
     bad = seqlab("source", "lstm.\x1b[31mred")
     assert bad.status == 2 and "\x1b" not in bad.errors
 

@@ -78,12 +78,12 @@ def source(topic: str) -> Source:
     Raises:
         BadInput: there is no such topic, or no such name in it.
     """
-    word, _dot, inner = topic.partition(".")
+    word, dot, inner = topic.partition(".")
     name = find(word)
     room = "lab" if catalogue.find(name) else "book"
     code = (_PACKAGE / room / f"{name}.py").read_text(encoding="utf-8")
     place = f"seqlab/{room}/{name}.py"
-    if not inner:
+    if not dot:
         return Source(place, code)
     parts = _parts(code)
     if inner not in parts:
