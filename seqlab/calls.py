@@ -23,7 +23,7 @@ from typer._click.exceptions import ClickException as ClickException  # what `pa
 from typer.core import TyperCommand, TyperGroup
 
 from seqlab import catalogue
-from seqlab.locale import N_, _
+from seqlab.locale import N_, _, listed
 
 if TYPE_CHECKING:
     from seqlab.emit import Look, Report
@@ -263,7 +263,7 @@ def unknown(name: str, names: Sequence[str], path: str = "seqlab") -> "BadInput"
     close = get_close_matches(name, names, n=1)
     hint = f"{path} {close[0]}" if close else path
     wrong = _("no command {name}").format(name=repr(name))
-    return BadInput(wrong, _("one of {names}").format(names=", ".join(names)), f"'{hint}'")
+    return BadInput(wrong, _("one of {names}").format(names=listed(names)), f"'{hint}'")
 
 
 class Group(TyperGroup):
@@ -384,7 +384,11 @@ def explained(problem: Any, help_command: str) -> "BadInput":
         if text.startswith(before) and text.endswith(after):
             text = _(sentence).format(what=text[len(before) : len(text) - len(after)])
             break
-    return BadInput(text, "", f"'{help_command}'")
+    # Typer's own possibilities take -- for a likeness
+    options = {o.lstrip("-"): o for o in getattr(problem, "possibilities", None) or ()}
+    asked = getattr(problem, "option_name", "").lstrip("-")
+    close = [options[o] for o in get_close_matches(asked, options, n=1, cutoff=0.7)]
+    return BadInput(text, "", *(close or [f"'{help_command}'"]))
 
 
 def _expected(detail: Mapping[str, Any], param: Any) -> str:
@@ -394,7 +398,7 @@ def _expected(detail: Mapping[str, Any], param: Any) -> str:
     limits = detail.get("ctx", {})
     named = choices(param)
     if named:
-        return _(" or ").join([", ".join(named[:-1]), named[-1]])
+        return _(" or ").join([listed(named[:-1]), named[-1]])
     if "ge" in limits:
         return _("at least {low}").format(low=limits["ge"])
     if "le" in limits:

@@ -28,7 +28,7 @@ from seqlab import __version__
 from seqlab.figures import glyphs, palette
 from seqlab.figures.prose import Note, Takeaways, Verdict
 from seqlab.lab import BadInput, Check, Result, Stopped, Watch
-from seqlab.locale import _
+from seqlab.locale import _, listed
 
 Colour = Literal["auto", "truecolor", "256", "16", "none"]
 Ground = Literal["dark", "light"]
@@ -280,7 +280,7 @@ def check_file(path: Path, endings: Sequence[str], wrong: str = "") -> None:
     """Refuse a file that could not be written, or whose name does not end in one of `endings`."""
     wrong, folder = wrong or str(path), path.parent
     if path.suffix.lower() not in endings:
-        expected = _("a name that ends in {endings}").format(endings=", ".join(endings))
+        expected = _("a name that ends in {endings}").format(endings=listed(endings))
         raise BadInput(wrong, expected, f"{path.stem}{endings[0]}")
     if path.is_dir():
         raise BadInput(wrong, _("a file; this is a folder"), str(path / f"out{endings[0]}"))

@@ -20,7 +20,7 @@ from seqlab.book.positions import rotary
 from seqlab.book.transformer import Block, FeedForward, Norm, Style
 from seqlab.book.vit import Embedding, Head, ViT
 from seqlab.lab import BadInput
-from seqlab.locale import _
+from seqlab.locale import _, listed
 from seqlab.models import STORYTELLER, Camera, Model, shown
 from seqlab.weights import Weights
 
@@ -367,7 +367,7 @@ def kind_of(config: Mapping[str, Any], name: str) -> Kind:
         wrong = _("{name}: a model of type {kind}")
         raise BadInput(
             wrong.format(name=name, kind=shown(str(kind or "?"))),
-            _("one of {kinds}").format(kinds=", ".join(KINDS)),
+            _("one of {kinds}").format(kinds=listed(KINDS)),
             STORYTELLER,
         )
     return KINDS[kind]

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqlab import calls, catalogue, topics
 from seqlab.lab import BadInput, Question, Watch
-from seqlab.locale import _
+from seqlab.locale import _, listed
 
 Generator = np.random.Generator
 
@@ -137,8 +137,9 @@ def plan(rng: Generator, number: int, topic: str | None, names: Sequence[str]) -
     name = topics.find(topic)
     name = _ABOUT.get(name, name)
     if name not in course:
-        listed = _("one of {names}").format(names=", ".join(course))
-        raise BadInput(f"--topic {topic}", listed, "--trained" if name in TRAINED else course[0])
+        expected = _("one of {names}").format(names=listed(course))
+        hint = "--trained" if name in TRAINED else course[0]
+        raise BadInput(f"--topic {topic}", expected, hint)
     earlier = course[: course.index(name)] or [name]
     between = [str(n) for _round in range(number) for n in rng.permutation(earlier)]
     return [name if i % 2 == 0 else between[i] for i in range(number)]

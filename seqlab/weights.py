@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seqlab.book.ops import Array
 from seqlab.lab import BadInput
-from seqlab.locale import _
+from seqlab.locale import _, listed
 
 _WHOLE = {"F32": "<f4", "F64": "<f8"}
 _HALF = {"F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: the upper half of a float32
@@ -90,7 +90,7 @@ class SafeTensors(Mapping[str, Any]):
                 _("{name}: tensor {tensor} is of type {kind}").format(
                     name=self._name, tensor=tensor, kind=kind
                 ),
-                _("floating-point numbers: {kinds}").format(kinds=", ".join(_WHOLE | _HALF)),
+                _("floating-point numbers: {kinds}").format(kinds=listed(_WHOLE | _HALF)),
                 _("the model before it was quantised"),
             )
         begin, end = entry["data_offsets"]

@@ -87,6 +87,13 @@ def test_without_a_topic_the_list(seqlab) -> None:
         assert re.search(rf"^ +{name} ", text, re.M), name
 
 
+def test_source_alone_lists_every_file(seqlab) -> None:
+    outcome = seqlab("source", width=60)
+    assert outcome.widest <= 60
+    for name in NAMES:
+        assert re.search(rf"^ +{name} +seqlab/(lab|book)/{name}\.py *$", outcome.text, re.M), name
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_source_of_every_topic(seqlab, name: str) -> None:
     found = topics.source(name)
@@ -126,7 +133,7 @@ def test_the_plain_source_is_the_file_on_a_7_bit_terminal_too() -> None:
 
 
 def test_what_is_missing_is_said_in_the_language_spoken(seqlab) -> None:
-    assert "missing parameter: topic" in seqlab("source").errors
+    assert "missing parameter: name" in seqlab("lecture", "show").errors
 
 
 def test_source_is_ascii_where_it_must_be(seqlab) -> None:

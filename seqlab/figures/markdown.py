@@ -32,11 +32,13 @@ class Page:
 def _make_fit(tokens: Sequence[Token], ascii_only: bool) -> None:
     """Make what was read harmless, which its source is not: `&#8238;` is a direction mark.
 
-    Of a picture its caption is left, and HTML is no more than it says.
+    Of a picture its caption is left, and HTML is no more than it says; a comment says nothing.
     """
     for token in tokens:
         if token.type == "image":
             token.content = "".join(child.content for child in token.children or ())
+        if token.type.startswith("html") and token.content.lstrip().startswith("<!--"):
+            token.content = ""
         if token.type in ("image", "html_inline"):
             token.type, token.tag, token.children = "text", "", None
         lines = [glyphs.fit(line, ascii_only) for line in token.content.split("\n")]
@@ -97,6 +99,7 @@ class _Document(markdown.Markdown):
         "heading_open": _Heading,
         "fence": _CodeBlock,
         "code_block": _CodeBlock,
+        "html_block": _CodeBlock,
         "list_item_open": _Item,
         "blockquote_open": _Quote,
         "th_open": _Cell,

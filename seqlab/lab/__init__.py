@@ -17,15 +17,16 @@ An experiment is a module with
 
 import numbers
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.jupyter import JupyterMixin
 
-from seqlab.locale import N_, _
+from seqlab.locale import N_, _, listed, ngettext
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,6 +167,35 @@ def require(value: float, name: str, low: float, high: float | None = None) -> N
         pattern = _("a number from {low} to {high}") if high is not None else _("at least {low}")
         limits = pattern.format(low=f"{low:g}", high="" if high is None else f"{high:g}")
         raise BadInput(wrong, limits)
+
+
+def one_of(value: str, name: str, known: Collection[str]) -> None:
+    """Refuse what is none of the `known` words, naming the option as a command does."""
+    if value not in known:
+        close = get_close_matches(str(value), known, n=1)
+        expected = _("one of {names}").format(names=listed(known))
+        raise BadInput(f"--{name} {value}", expected, *(f"--{name} {word}" for word in close))
+
+
+def some_of(words: str | Sequence[str], name: str, known: Collection[str]) -> list[str]:
+    """The words of a list with commas, each once, in their order: some of the `known` ones."""
+    parts = words.split(",") if isinstance(words, str) else words
+    found = [part.strip().lower() for part in parts if part.strip()]
+    for word in found:
+        one_of(word, name, known)
+    if not found:
+        raise BadInput(f"--{name} ''", _("at least one of {all}").format(all=listed(known)))
+    return list(dict.fromkeys(found))
+
+
+def diverged(networks: int) -> list[str]:
+    """What is to be said of so many networks whose loss became infinite or NaN; of none nothing."""
+    text = ngettext(
+        "{n} network diverged: its loss is no number. Try a smaller --lr.",
+        "{n} networks diverged: their loss is no number. Try a smaller --lr.",
+        networks,
+    )
+    return [text.format(n=networks)] if networks else []
 
 
 def fitted_slope(values: "NDArray[np.float64]") -> float:

@@ -42,6 +42,8 @@ from seqlab.lab import (
     Stopped,
     Trained,
     Watch,
+    diverged,
+    one_of,
     require,
     series,
 )
@@ -282,12 +284,8 @@ def _chosen(
     one_way: bool = False,
 ) -> _Options:
     """The options with what was left open filled in; or BadInput."""
-    for value, name, known in (
-        (task, "task", get_args(Task)),
-        (attention, "attention", get_args(Score)),
-    ):
-        if value not in known:
-            raise BadInput(f"--{name} {value}", _("one of {names}").format(names=", ".join(known)))
+    one_of(task, "task", get_args(Task))
+    one_of(attention, "attention", get_args(Score))
     default = _defaults(task)
     default_steps, default_seeds = default.quick if quick else (default.train_steps, default.seeds)
     o = _Options(
@@ -880,12 +878,7 @@ def takeaways(result: Align) -> list[str]:
         if step  # before the first there is no loss
     )
     if lost:
-        text = ngettext(
-            "{n} network diverged: its loss is no number. Try a smaller --lr.",
-            "{n} networks diverged: their loss is no number. Try a smaller --lr.",
-            lost,
-        )
-        return [text.format(n=lost)]
+        return diverged(lost)
     sentences = list(dict.fromkeys(_gap_said(result, place) for place in _said_places(result)))
     if len(result.hits):
         sentences.append(_alignment_said(result))

@@ -34,7 +34,7 @@ from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.heads import Pattern
 from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, listed, ngettext
 from seqlab.tokens import BLANK, CONTINUED, Tokens
 
 Floats = NDArray[np.float64]
@@ -1321,10 +1321,8 @@ def _strongest(result: Attend) -> tuple[str, str, float, float] | None:
 def _of_all(result: Attend) -> str:
     """How many heads do what."""
     counts = Counter(h.pattern for h in result.heads)
-    listed = _(", ").join(
-        f"{_(heads.PATTERNS[k])} {counts[k]}" for k in heads.PATTERNS if counts[k]
-    )
-    text = _("Of {n} heads in this sentence: {listed}.").format(n=len(result.heads), listed=listed)
+    each = listed(f"{_(heads.PATTERNS[k])} {counts[k]}" for k in heads.PATTERNS if counts[k])
+    text = _("Of {n} heads in this sentence: {listed}.").format(n=len(result.heads), listed=each)
     copying = [h for h in result.heads if h.probe is not None and h.probe.key == "induction"]
     if copying:
         best = max(copying, key=lambda h: h.probe.score if h.probe else 0.0)

@@ -40,6 +40,7 @@ from seqlab.lab import (
     Stopped,
     Trained,
     Watch,
+    diverged,
     series,
 )
 from seqlab.lab.mixing import compared
@@ -57,7 +58,7 @@ from seqlab.lab.rivals import (
     scores,
     tensors,
 )
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, listed, ngettext
 from seqlab.tasks import digits, lookup
 
 Floats = NDArray[np.float64]
@@ -552,14 +553,7 @@ def _spread(shares: Floats, spelled: Callable[[float], str] = _tenths) -> str:
 
 def takeaways(result: Bias) -> list[str]:
     """What this run showed of the networks that are trained."""
-    said = []
-    if result.diverged:
-        text = ngettext(
-            "{n} network diverged: its scores are no numbers. Try a smaller --lr.",
-            "{n} networks diverged: their scores are no numbers. Try a smaller --lr.",
-            result.diverged,
-        )
-        said.append(text.format(n=result.diverged))
+    said = diverged(result.diverged)
     known = [condition for condition in result.conditions if result.known(condition)]
     if not known:
         return said or [_("No network has been trained to its end yet.")]
@@ -624,7 +618,7 @@ def _lead(result: Bias, model: str, other: str) -> str:
         patterns[verdict].format(
             numbers=_("every number")
             if everywhere and len(numbers) == len(gaps)
-            else _(", ").join(numbers)
+            else listed(numbers)
         )
         for verdict, numbers in at.items()
         if numbers
@@ -635,7 +629,7 @@ def _lead(result: Bias, model: str, other: str) -> str:
         parts.append(_("one seed"))
     return _("{model} against {other}: {points}. {model} is {verdicts}.").format(
         model=_(MODELS[model].name), other=_(MODELS[other].name),
-        points=_(", ").join(points), verdicts=_("; ").join(parts),
+        points=listed(points), verdicts=_("; ").join(parts),
     )  # fmt: skip
 
 
@@ -691,7 +685,7 @@ def _of_orders(result: Bias, known: list[str]) -> list[str]:
                 )
         if losses:
             parts = [
-                verdicts[verdict].format(models=_(", ").join(names))
+                verdicts[verdict].format(models=listed(names))
                 for verdict, names in at.items()
                 if names
             ]
@@ -713,9 +707,7 @@ def _of_lookups(result: Bias, known: list[str]) -> list[str]:
         "not": _("not found by {models}"),
     }
     parts = [
-        patterns[fate].format(models=_(", ").join(models))
-        for fate, models in groups.items()
-        if models
+        patterns[fate].format(models=listed(models)) for fate, models in groups.items() if models
     ]
     text = ngettext(
         "After {n} step the value is {parts}; chance is {chance}.",
@@ -779,7 +771,7 @@ def _all_shares(result: Bias, condition: str) -> str:
     known = result.known(condition)
     best = sorted(known, key=lambda model: -float(np.median(known[model])))
     pattern = _("{model} {share}")
-    return _(", ").join(
+    return listed(
         pattern.format(model=_(MODELS[m].name), share=_percent(float(np.median(known[m]))))
         for m in best
     )
@@ -817,7 +809,7 @@ def question(result: Bias) -> Question:
         texts[result.test].format(condition=_column(result, condition)),
         [*(_(MODELS[model].name) for model in models), _("it depends on the seed")],
         answer,
-        _("In % right: {found}.").format(found=_(", ").join(spelled)),
+        _("In % right: {found}.").format(found=listed(spelled)),
     )
 
 

@@ -43,6 +43,8 @@ from seqlab.lab import (
     Stopped,
     Trained,
     Watch,
+    diverged,
+    one_of,
     probes,
     require,
     series,
@@ -312,8 +314,7 @@ def _not_trained(load: str, option: str) -> BadInput:
 
 def _kind(model: str) -> Kind:
     """A kind of network as it is by default."""
-    if model not in saved.POOLS:
-        raise BadInput(f"--model {model}", ", ".join(saved.POOLS), "--model vit")
+    one_of(model, "model", saved.POOLS)
     name: Any = model
     patch = 2 if model in ("vit", "mixer") else None
     return Kind(name, saved.POOLS[model][0], "learned" if model == "vit" else None, patch)
@@ -883,13 +884,8 @@ def takeaways(result: Classify) -> list[str]:
     """What is read rightly, what the network looks at, how its positions lie; or the pictures."""
     broken = sum(map(math.isnan, result.accuracies))
     if broken:
-        text = ngettext(
-            "{n} network diverged: its scores are no numbers. Try a smaller --lr.",
-            "{n} networks diverged: their scores are no numbers. Try a smaller --lr.",
-            broken,
-        )
         nothing = result.save is not None and not math.isfinite(result.accuracy)
-        return [text.format(n=broken), *([_("Nothing was saved.")] if nothing else [])]
+        return [*diverged(broken), *([_("Nothing was saved.")] if nothing else [])]
     said = [_verdict(result, reading) for reading in result.image]
     if result.unsaved is not None and result.save is not None:
         lost = _("Not saved in {file}: {reason}.")

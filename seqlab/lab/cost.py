@@ -30,8 +30,8 @@ from seqlab.figures.glyphs import number
 from seqlab.figures.panels import Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
-from seqlab.locale import N_, _, ngettext
+from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require, some_of
+from seqlab.locale import N_, _, listed, ngettext
 
 Floats = NDArray[np.float64]
 By = Literal["operations", "page", "torch"]
@@ -244,7 +244,7 @@ def run(
     Raises:
         BadInput: an unknown layer or device, or a number out of range.
     """
-    chosen = _chosen(layers)
+    chosen = some_of(layers, "layers", LAYERS)
     ns = _lengths(lengths)
     require(d_model, "d-model", 2, 4096)
     if d_model % 2:
@@ -300,18 +300,6 @@ def run(
         backward=backward,
         seconds=None if bench is None else bench.measure(watch),
     )
-
-
-def _chosen(text: str | Sequence[str]) -> list[str]:
-    words = text.split(",") if isinstance(text, str) else text
-    names = [word.strip().lower() for word in words if word.strip()]
-    known = ", ".join(LAYERS)
-    for name in names:
-        if name not in LAYERS:
-            raise BadInput(f"--layers {name}", _("layers of {all}").format(all=known))
-    if not names:
-        raise BadInput("--layers ''", _("at least one of {all}").format(all=known))
-    return list(dict.fromkeys(names))
 
 
 def _lengths(text: str | Sequence[int]) -> list[int]:
@@ -1066,7 +1054,7 @@ def check(
     shape = Shape(d_model, heads, kernel, window)
     n = min(_lengths(lengths)[-1], 100)
     checks = []
-    for name in _chosen(layers):
+    for name in some_of(layers, "layers", LAYERS):
         kind = LAYERS[name]
         p, x = draw_layer(name, n, shape, batch, seed, "float64")
         theirs, flops = _by_torch(kind, p, x, shape)
@@ -1480,7 +1468,7 @@ def _fastest(result: Cost) -> str:
         who = _(LAYERS[name].name) if name else _("too close to tell")
         span = f"n = {low}" if low == high else _("n = {low} to {high}").format(low=low, high=high)
         words.append(f"{who} ({span})")
-    return _("The fastest in torch: {list}.").format(list=", ".join(words))
+    return _("The fastest in torch: {list}.").format(list=listed(words))
 
 
 def _growth(result: Cost) -> str:
@@ -1537,7 +1525,7 @@ def _sequence(result: Cost) -> str:
             "None of these layers has to wait: all {n} tokens can be computed at once."
         ).format(n=n)
     return _("{layers}: each of the {n} steps waits for the one before.").format(
-        layers=", ".join(serial), n=n
+        layers=listed(serial), n=n
     )
 
 

@@ -41,6 +41,7 @@ from seqlab.lab import (
     Stopped,
     Trained,
     Watch,
+    one_of,
     require,
     series,
 )
@@ -231,9 +232,7 @@ class _Options:
 
     def checked(self) -> "_Options":
         """These options with nothing left open; or BadInput."""
-        if self.task not in TASKS:
-            expected = _("one of {all}").format(all=", ".join(TASKS))
-            raise BadInput(f"--task {self.task}", expected)
+        one_of(self.task, "task", TASKS)
         steps, seeds = (_QUICK_STEPS, _QUICK_SEEDS) if self.quick else (_STEPS, _SEEDS)
         filled = replace(
             self,

@@ -42,8 +42,9 @@ from seqlab.lab import (
     Watch,
     require,
     series,
+    some_of,
 )
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, listed, ngettext
 from seqlab.tasks import regions as task
 
 Floats = NDArray[np.float64]
@@ -327,9 +328,10 @@ class _Options:
     def checked(self) -> "_Options":
         """These options, what was left open filled in; or BadInput."""
         seeds, steps = _BUDGET[bool(self.quick)]
+        asked = some_of(self.methods, "methods", METHODS)
         o = replace(
             self,
-            methods=_methods(self.methods),
+            methods=[name for name in METHODS if name in asked],
             seeds=seeds if self.seeds is None else self.seeds,
             train_steps=steps if self.train_steps is None else self.train_steps,
         )
@@ -390,19 +392,6 @@ class _Options:
             shape = (self.samples, *shape)
         exponential = rng.standard_exponential(shape, dtype=np.float32)  # -log u of uniform u
         return -np.log(np.maximum(exponential, np.float32(1e-30)))  # float32 draws 0 at times
-
-
-def _methods(text: str | Sequence[str]) -> list[str]:
-    """The methods that are asked for, each once, in the order of METHODS; or BadInput."""
-    words = text.split(",") if isinstance(text, str) else text
-    names = [word.strip().lower() for word in words if word.strip()]
-    every = ", ".join(METHODS)
-    for name in names:
-        if name not in METHODS:
-            raise BadInput(f"--methods {name}", _("methods of {all}").format(all=every))
-    if not names:
-        raise BadInput("--methods ''", _("methods of {all}").format(all=every))
-    return [name for name in METHODS if name in names]
 
 
 # Learning
@@ -1154,7 +1143,7 @@ def takeaways(result: Glimpse) -> list[str]:
     lost = [_name(x.name) for x in result.learned if np.isnan(x.accuracy).any()]
     if lost:
         text = _("The training diverged ({names}): answers are no numbers. Try a smaller --lr.")
-        return [text.format(names=", ".join(lost))]
+        return [text.format(names=listed(lost))]
     said = [_learning_said(result), _noise_said(result), _bias_said(result)]
     return [sentence for sentence in said if sentence]
 
@@ -1171,14 +1160,14 @@ def _learning_said(result: Glimpse) -> str:
     missing = [x for x in by_steps if x not in there]
     parts = []
     if there:
-        steps = ", ".join(f"{_name(x.name)} {_median_steps(x):g}" for x in there)
+        steps = listed(f"{_name(x.name)} {_median_steps(x):g}" for x in there)
         parts.append(
             _("The median network is right 90 % of the time after so many steps: {steps}.").format(
                 steps=steps
             )
         )
     if missing:
-        accuracy = ", ".join(
+        accuracy = listed(
             f"{_name(x.name)} {percent(float(np.median(x.accuracy)))}" for x in missing
         )
         parts.append(
@@ -1210,7 +1199,7 @@ def _noise_said(result: Glimpse) -> str:
     if not {"reinforce", "baseline"} <= set(noise):
         known = [f"{_name(n)} {number(x.start)}" for n, x in noise.items() if x.start >= 0]
         text = _("Noise over signal of one step's gradient, at first: {numbers}.")
-        return text.format(numbers=", ".join(known)) if known else ""
+        return text.format(numbers=listed(known)) if known else ""
     parts = []
     for when, pattern in (
         ("starts", _("At first REINFORCE's gradient has {plain} times as much noise as signal, with"
@@ -1277,7 +1266,7 @@ def question(result: Glimpse) -> Question:
             choices=[_name(g.name) for g in drawn],
             answer=most,
             why=_("Noise over signal: {numbers}.").format(
-                numbers=", ".join(f"{_name(g.name)} {number(g.noise.start)}" for g in drawn)
+                numbers=listed(f"{_name(g.name)} {number(g.noise.start)}" for g in drawn)
             ),
         )
     reads = result.reads[0]

@@ -33,7 +33,7 @@ from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.lab import BadInput, Check, Device, Question, Seed, Stopped, Trained, Watch, require
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, listed, ngettext
 
 Floats = NDArray[np.float64]
 Tokens = NDArray[np.int64]
@@ -844,10 +844,10 @@ def _needs_said(result: Induct) -> str:
         verdict = _("This network uses every layer")
     elif needed:
         pattern = ngettext("Layer {layers} is needed", "Layers {layers} are needed", len(needed))
-        verdict = pattern.format(layers=", ".join(map(str, needed)))
+        verdict = pattern.format(layers=listed(map(str, needed)))
     else:
         verdict = _("No layer is needed by itself")
-    left = ", ".join(
+    left = listed(
         _("{accuracy} without layer {layer}").format(layer=a.layer, accuracy=percent(a.accuracy))
         for a in layers
     )

@@ -43,7 +43,7 @@ from seqlab.lab import (
     require,
 )
 from seqlab.lab.mixing import EQUATION, ROUNDING, Recipe, Training, compared, percent, scale
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, listed, ngettext
 from seqlab.tasks import digits
 
 Floats = NDArray[np.float64]
@@ -625,7 +625,7 @@ def _source(result: Mix, image: Source) -> str:
 def _runs(numbers: NDArray[np.int64]) -> str:
     """Ascending whole numbers, those that follow each other as one: 1–3, 5."""
     runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
-    return _(", ").join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)
+    return listed(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)
 
 
 def _flow(result: Mix) -> Flow:
@@ -816,7 +816,7 @@ def _bound(result: Mix) -> str:
     """What of the steps on the screen depends on the number and the order of the tokens."""
     n, more = result.tokens, result.tokens + result.grid[1]
     shown = [result.step(name) for name in _SHOWN]
-    tight = _(", ").join(_(_STEPS[s.name]) for s in shown if not s.fits_more)
+    tight = listed(_(_STEPS[s.name]) for s in shown if not s.fits_more)
     token, attention = result.step("token"), result.step("attention")
     size = _("Every step takes {more} tokens as well as {n}")
     if tight:

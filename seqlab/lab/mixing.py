@@ -24,7 +24,7 @@ from seqlab.figures.heatmap import Colours, Heatmap
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Series, Stopped, Watch, series
+from seqlab.lab import BadInput, Check, Question, Series, Stopped, Watch, diverged, series
 from seqlab.locale import N_, _, ngettext
 from seqlab.tasks import digits
 
@@ -617,14 +617,8 @@ def _spread(shares: Sequence[float]) -> str:
 
 def takeaways(training: Training) -> list[str]:
     """What each half is worth, and the order of the patches."""
-    broken = training.diverged
-    if broken:
-        text = ngettext(
-            "{n} network diverged: its scores are no numbers. Try a smaller --lr.",
-            "{n} networks diverged: their scores are no numbers. Try a smaller --lr.",
-            broken,
-        )
-        return [text.format(n=broken)]
+    if training.diverged:
+        return diverged(training.diverged)
     return [_worth(training), _orders(training), *_alike(training.alike)]
 
 

@@ -33,7 +33,6 @@ from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.figures.wiring import Cell, Wiring
 from seqlab.lab import (
-    BadInput,
     Check,
     Device,
     Question,
@@ -43,10 +42,11 @@ from seqlab.lab import (
     Stopped,
     Trained,
     Watch,
+    one_of,
     require,
     series,
 )
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, listed, ngettext
 from seqlab.tasks import film
 
 Floats = NDArray[np.float64]
@@ -276,9 +276,7 @@ class _Options:
 
     def require(self) -> None:
         """Refuse what cannot be run."""
-        if self.mode != "all" and self.mode not in MODES:
-            names = _("one of {all}").format(all=", ".join(["all", *MODES]))
-            raise BadInput(f"--mode {self.mode}", names)
+        one_of(self.mode, "mode", ["all", *MODES])
         require(self.train_steps, "train-steps", 1, 2000)
         require(self.seeds, "seeds", 1, 10)
         require(self.hidden, "hidden", 2, 128)
@@ -689,12 +687,12 @@ def takeaways(result: Modes) -> list[str]:
 
 
 def _names(modes: Sequence[str]) -> str:
-    return _(", ").join(_(MODES[name].name) for name in modes)
+    return listed(_(MODES[name].name) for name in modes)
 
 
 def _right_said(result: Modes) -> str:
     """How many answers are right, and where that is not enough."""
-    each = _(", ").join(
+    each = listed(
         f"{_(MODES[name].name)} {percent(x.accuracy)}" for name, x in result.modes.items()
     )
     text = ngettext(
@@ -736,7 +734,7 @@ def _cut_said(result: Modes) -> list[str]:
             " depends on the network: {each}."
         )
         return [
-            text.format(each=_(", ").join(left[n] for n in names))
+            text.format(each=listed(left[n] for n in names))
             for names, text in ((kept, half), (some, whether))
             if names
         ]
@@ -744,7 +742,7 @@ def _cut_said(result: Modes) -> list[str]:
     if len(some_right) < len(left):
         some_right.append(_("all others 0 %") if some_right else "0 %")
     text = _("Arrows between the cells cut after training, right are: {each}.")
-    return [text.format(each=_(", ").join(some_right))]
+    return [text.format(each=listed(some_right))]
 
 
 def _missed_said(result: Modes) -> str:
@@ -756,7 +754,7 @@ def _missed_said(result: Modes) -> str:
         )
         return text.format(tests=result.tests)
     example = result.modes[worst].missed[0]
-    each = _(", ").join(
+    each = listed(
         f"{_(MODES[n].name)} {x.misses[0]}" for n, x in result.modes.items() if x.misses[0]
     )
     text = _("Wrong answers of the first network: {each}; one is “{said}” for “{truth}”.")
@@ -770,7 +768,7 @@ def question(result: Modes) -> Question:
     for name, slow in steps.items():
         others = [n for other, found in steps.items() if other != name for n in found]
         if others and all(m is not None and n is not None and m > n for m in slow for n in others):
-            told = _(", ").join(f"{_(MODES[n].name)} {_steps(found)}" for n, found in steps.items())
+            told = listed(f"{_(MODES[n].name)} {_steps(found)}" for n, found in steps.items())
             return Question(
                 _("Which wiring takes the most steps until 95 % of its answers are right?"),
                 [_(MODES[n].name) for n in steps],

@@ -28,8 +28,8 @@ from seqlab.figures.panels import Beside
 from seqlab.figures.picture import Picture
 from seqlab.figures.prose import Note, Takeaways, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
-from seqlab.locale import N_, _, ngettext
+from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, one_of, require
+from seqlab.locale import N_, _, listed, ngettext
 
 Floats = NDArray[np.float64]
 Projection = Literal["random", "pca"]
@@ -219,13 +219,9 @@ def run(
     require(patch, "patch", 1, _LARGEST_PATCH)
     require(dim, "dim", 1, 4096)
     require(seed, "seed", 0)
-    for name, value, known in (
-        ("fit", fit, ("crop", "stretch", "pad")),
-        ("projection", projection, ("random", "pca")),
-        ("positions", positions, tuple(_KINDS)),
-    ):
-        if value not in known:
-            raise BadInput(f"--{name} {value}", _("one of {all}").format(all=", ".join(known)))
+    one_of(fit, "fit", ("crop", "stretch", "pad"))
+    one_of(projection, "projection", ("random", "pca"))
+    one_of(positions, "positions", _KINDS)
     tell = watch or (lambda done, doing: None)
     _affordable(1, _CHANNELS * patch * patch, dim, "random")  # whatever the size
     wanted = _size(str(size))
@@ -325,7 +321,7 @@ def _divisible(size: tuple[int, int], patch: int, nearest: bool) -> tuple[int, i
     raise BadInput(
         _("--size {size} cannot be cut into patches of {patch}").format(size=sides, patch=patch),
         _("multiples of {patch} such as {sizes}").format(
-            patch=patch, sizes=", ".join(map(str, sorted(set(offers))))
+            patch=patch, sizes=listed(map(str, sorted(set(offers))))
         ),
         _("--nearest, for {size}").format(size="x".join(str(side) for side in reversed(best))),
     )

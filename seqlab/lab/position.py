@@ -30,8 +30,19 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Device, Question, Seed, Stopped, Trained, Watch, require
-from seqlab.locale import N_, _, ngettext
+from seqlab.lab import (
+    BadInput,
+    Check,
+    Device,
+    Question,
+    Seed,
+    Stopped,
+    Trained,
+    Watch,
+    require,
+    some_of,
+)
+from seqlab.locale import N_, _, listed, ngettext
 
 Floats = NDArray[np.float64]
 
@@ -221,7 +232,7 @@ def run(
         BadInput: an option out of range, an unknown encoding, a width that cannot be shared out, no
             such device.
     """
-    names = _encodings(encodings)
+    names = some_of(encodings, "encodings", ENCODINGS)
     o = _Options(names, length, beyond, steps, seeds, d_model, layers, heads, seed)
     o.require()
     tables = {}
@@ -246,18 +257,6 @@ def run(
         training=training,
         stopped=stopped,
     )
-
-
-def _encodings(text: str | Sequence[str]) -> list[str]:
-    words = text.split(",") if isinstance(text, str) else text
-    names = [word.strip().lower() for word in words if word.strip()]
-    every = ", ".join(ENCODINGS)
-    for name in names:
-        if name not in ENCODINGS:
-            raise BadInput(f"--encodings {name}", _("encodings of {all}").format(all=every))
-    if not names:
-        raise BadInput("--encodings ''", _("at least one of {all}").format(all=every))
-    return list(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)
@@ -636,7 +635,7 @@ def check(
     from seqlab import train as training
     from seqlab import trees
 
-    names = _encodings(encodings)
+    names = some_of(encodings, "encodings", ENCODINGS)
     o = _Options(names, length, beyond, steps, seeds, d_model, layers, heads, seed)
     o.require()
     errors = [_against_exponential(shift_by, d_model) for shift_by in (1, length, beyond)]
@@ -834,7 +833,7 @@ def _shift_said(result: Position) -> str:
 
 def _shifted(result: Position) -> Note:
     text = _("PE(p+k) = PE(p) Mₖ to within {error}, for k = {ks} and every p up to {beyond}.")
-    ks = ", ".join(str(s.k) for s in result.shift)
+    ks = listed(str(s.k) for s in result.shift)
     return Note(text.format(error=_shift_said(result), ks=ks, beyond=result.beyond))
 
 
@@ -913,7 +912,7 @@ def takeaways(result: Position) -> list[str]:
 
 
 def _names(encodings: Sequence[str]) -> str:
-    return _(", ").join(_(ENCODINGS[name]) for name in encodings)
+    return listed(_(ENCODINGS[name]) for name in encodings)
 
 
 def _blind(none: Training, result: Position) -> str:

@@ -32,8 +32,8 @@ from seqlab.figures.glyphs import number
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.strips import SHADES, SHADES_ASCII, Strip, Strips
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
-from seqlab.locale import N_, _, ngettext
+from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require, some_of
+from seqlab.locale import N_, _, listed, ngettext
 
 Floats = NDArray[np.float64]
 Pattern = NDArray[np.bool_]  # (n, n): output i depends on input j
@@ -170,7 +170,7 @@ def run(
     if at is not None:
         require(at, "at", 1, n)
     require(layers, "layers", 1, _MOST_LAYERS)
-    chosen = _chosen(models)
+    chosen = some_of(models, "models", ARCHITECTURES)
     _sizes(max(n1, n2), d_model, heads, kernel, window)
     if not isinstance(residual, bool):
         raise BadInput(f"--residual {residual}", _("true or false"))
@@ -219,18 +219,6 @@ def run(
 
 
 # What may be asked for
-
-
-def _chosen(text: str | Sequence[str]) -> list[str]:
-    words = text.split(",") if isinstance(text, str) else text
-    names = [word.strip().lower() for word in words if word.strip()]
-    known = ", ".join(ARCHITECTURES)
-    for name in names:
-        if name not in ARCHITECTURES:
-            raise BadInput(f"--models {name}", _("models of {all}").format(all=known))
-    if not names:
-        raise BadInput("--models ''", _("at least one of {all}").format(all=known))
-    return list(dict.fromkeys(names))
 
 
 def _sides(tokens: int | None, grid: str | None) -> tuple[int, int]:
@@ -727,7 +715,7 @@ def check(
     """
     shape = Shape(*_sides(tokens, grid), d_model, heads, kernel, window, residual)
     checks = []
-    for name in _chosen(models):
+    for name in some_of(models, "models", ARCHITECTURES):
         error, differing = _compare(_Net(name, shape, seed), layers)
         title = _(ARCHITECTURES[name].name)
         pattern = _("{model}: Jacobian of the same layers, here and by torch autograd")
@@ -927,7 +915,7 @@ def takeaways(result: Reach) -> list[str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    return _(", ").join(_(ARCHITECTURES[name].name) for name in names)
+    return listed(_(ARCHITECTURES[name].name) for name in names)
 
 
 def _when(result: Reach) -> str:
@@ -1055,7 +1043,7 @@ def _stacked(result: Reach, known: dict[str, list[list[float]]]) -> str:
         )
     )
     each = [f"{_named([name])} {_spread(values)}" for name, values in deep.items()]
-    return text.format(n=result.layers, all=_(", ").join(each))
+    return text.format(n=result.layers, all=listed(each))
 
 
 def _diagonal(result: Reach) -> str:
@@ -1083,7 +1071,7 @@ def _diagonal(result: Reach) -> str:
     recurrent = [name for name in result.reach if name not in with_them]
     if recurrent:
         text += _(" There are none in {models}.")
-    return text.format(n=result.layers, all=_(", ").join(each), models=_named(recurrent))
+    return text.format(n=result.layers, all=listed(each), models=_named(recurrent))
 
 
 def _beyond(result: Reach) -> list[str]:

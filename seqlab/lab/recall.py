@@ -40,10 +40,12 @@ from seqlab.lab import (
     Stopped,
     Trained,
     Watch,
+    diverged,
     require,
     series,
+    some_of,
 )
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, listed, ngettext
 from seqlab.tasks import memory
 
 Floats = NDArray[np.float64]
@@ -384,7 +386,7 @@ class _Options:
         filled = replace(
             self,
             lags=_lags(default if self.lags is None else self.lags),
-            models=_models(self.models),
+            models=",".join(some_of(self.models, "models", MODELS)),
             seeds=seeds if self.seeds is None else self.seeds,
         )
         require(filled.seeds, "seeds", 1, _MOST_SEEDS)
@@ -494,18 +496,6 @@ def _lags(text: str | Sequence[int]) -> str:
         wrong = ngettext("{n} lag", "{n} lags", len(found)).format(n=len(found))
         raise BadInput(wrong, _("from {low} to {high} of them").format(low=1, high=_MOST_LAGS))
     return ",".join(map(str, sorted(found)))
-
-
-def _models(text: str | Sequence[str]) -> str:
-    """The models that are asked for, each once, with commas between; or BadInput."""
-    words = text.split(",") if isinstance(text, str) else text
-    names = [word.strip().lower() for word in words if word.strip()]
-    for name in names:
-        if name not in MODELS:
-            raise BadInput(f"--models {name}", _("models of {all}").format(all=", ".join(MODELS)))
-    if not names:
-        raise BadInput("--models ''", _("at least one of {all}").format(all=", ".join(MODELS)))
-    return ",".join(dict.fromkeys(names))
 
 
 # Training
@@ -913,14 +903,7 @@ def _percent(share: float) -> str:
 
 def takeaways(result: Recall) -> list[str]:
     """What this run showed: who remembers, what an LSTM's bias does, what the gradient foretold."""
-    sentences = []
-    if result.diverged:
-        text = ngettext(
-            "{n} network diverged: its loss is no number. Try a smaller --lr.",
-            "{n} networks diverged: their loss is no number. Try a smaller --lr.",
-            result.diverged,
-        )
-        sentences.append(text.format(n=result.diverged))
+    sentences = diverged(result.diverged)
     lags = [lag for lag in map(int, result.lags.split(",")) if result.at(lag)]
     if lags:
         sentences.append(_who_said(result, lags[-1]))
@@ -958,7 +941,7 @@ def _who_said(result: Recall, lag: int) -> str:
         parts.append(
             pattern.format(
                 low=_percent(low), high=_percent(high), chance=_percent(result.chance),
-                models=_(", ").join(found), ranges=_(", ").join(ranges),
+                models=listed(found), ranges=_(", ").join(ranges),
             )
         )  # fmt: skip
     text = ngettext(
@@ -989,7 +972,7 @@ def _lstm_said(result: Recall) -> list[str]:
         else:
             text = _("With each of {biases} the LSTM learns up to lag {lag} in every network.")
         lag = next(iter(result.accuracy[told[0]])) if reaches[0] is None else reaches[0]
-        return [text.format(lag=lag, biases=_(", ").join(biases[m] for m in told))]
+        return [text.format(lag=lag, biases=listed(biases[m] for m in told))]
     parts = [
         _("{bias} no lag").format(bias=biases[m])
         if reach is None
@@ -998,7 +981,7 @@ def _lstm_said(result: Recall) -> list[str]:
     ]
     text = _("The same LSTM but for its bias at the start learns in every network: {parts}.")
     hint = "" if result.mixed_lags else _(" Try --mixed-lags.")
-    return [text.format(parts=_(", ").join(parts)) + hint]
+    return [text.format(parts=listed(parts)) + hint]
 
 
 def _mixed_said(result: Recall, lag: int) -> list[str]:
@@ -1058,7 +1041,7 @@ def question(result: Recall) -> Question:
     choices = [_("not even {lag} steps").format(lag=lags[0])]
     choices += [ngettext("{n} step", "{n} steps", lag).format(n=lag) for lag in lags]
     text = _("Up to which lag does the {model} learn to name the symbol, in every network?")
-    found = ", ".join(
+    found = listed(
         _("{share} at {lag}").format(share=_percent(float(np.median(shares))), lag=lag)
         for lag in lags
         if (shares := result.at(lag).get(model)) is not None

@@ -17,7 +17,7 @@ from seqlab.book import conv, vit
 from seqlab.book.ops import Array
 from seqlab.classifiers import Classifier
 from seqlab.figures.glyphs import number
-from seqlab.lab import BadInput, require
+from seqlab.lab import BadInput, one_of, require, some_of
 from seqlab.locale import N_, _, ngettext
 from seqlab.tasks import digits, lookup
 
@@ -169,13 +169,14 @@ class Options:
 
     def checked(self) -> "Options":
         """These options with nothing left open; or BadInput."""
-        if self.test not in PLANS:
-            raise BadInput(f"--test {self.test}", _("one of {all}").format(all=", ".join(PLANS)))
+        one_of(self.test, "test", PLANS)
         plan, quick = self.plan, self.quick
         images = (plan.quick_images if quick else plan.images) if self.images is None else None
         filled = replace(
             self,
-            models=_models(plan.models if self.models is None else self.models),
+            models=",".join(
+                some_of(plan.models if self.models is None else self.models, "models", MODELS)
+            ),
             images=_images(self.test, self.images if images is None else images),
             seeds=(1 if quick else 3) if self.seeds is None else self.seeds,
             train_steps=plan.steps if self.train_steps is None else self.train_steps,
@@ -288,20 +289,6 @@ def _in_all_directions(tests: digits.Digits, distance: int) -> Sample:
     ways = directions(distance)
     moved = [shifted(tests.images, *way) for way in ways]
     return Sample(np.concatenate(moved), np.tile(tests.labels, len(ways)))
-
-
-def _models(text: str | Sequence[str]) -> str:
-    """The models that are asked for, with commas between; or BadInput."""
-    words = text.split(",") if isinstance(text, str) else [str(word) for word in text]
-    names = [word.strip().lower() for word in words if word.strip()]
-    for name in names:
-        if name not in MODELS:
-            raise BadInput(f"--models {name}", _("one of {all}").format(all=", ".join(MODELS)))
-        if names.count(name) > 1:
-            raise BadInput(f"--models {','.join(names)}", _("{name} once").format(name=name))
-    if not names:
-        raise BadInput("--models ''", _("at least one of {all}").format(all=", ".join(MODELS)))
-    return ",".join(names)
 
 
 def _images(test: Test, given: str | int | Sequence[int]) -> str:

@@ -27,7 +27,7 @@ from seqlab.figures.heatmap import Heatmap
 from seqlab.figures.panels import Beside, Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, fitted_slope, require
+from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, fitted_slope, one_of, require
 from seqlab.locale import N_, _, ngettext
 
 Floats = NDArray[np.float64]
@@ -169,8 +169,7 @@ def run(
     require(radius, "radius", 0.0, 100.0)
     require(forget_bias, "forget-bias", -100.0, 100.0)
     require(seed, "seed", 0)
-    if cell not in CELLS:
-        raise BadInput(f"--cell {cell}", _("one of {all}").format(all=", ".join(CELLS)))
+    one_of(cell, "cell", CELLS)
     other = _changed(text, change, to)
     pair, table = _inputs(text, other, hidden, seed)
     network = _Network(cell, hidden, radius, forget_bias, seed)

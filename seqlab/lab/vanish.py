@@ -22,8 +22,18 @@ from seqlab.figures.glyphs import number, power
 from seqlab.figures.panels import Panels
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
-from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, fitted_slope, require
-from seqlab.locale import N_, _, ngettext
+from seqlab.lab import (
+    BadInput,
+    Check,
+    Question,
+    Result,
+    Seed,
+    Watch,
+    fitted_slope,
+    require,
+    some_of,
+)
+from seqlab.locale import N_, _, listed, ngettext
 
 Floats = NDArray[np.float64]
 
@@ -158,7 +168,7 @@ def run(
     Raises:
         BadInput: an unknown cell, or a number out of range.
     """
-    chosen = _cells(cells)
+    chosen = some_of(cells, "cells", CELLS)
     radii = [float(r) for r in np.atleast_1d(np.asarray(radius, float))]
     require(steps, "steps", 1)
     require(hidden, "hidden", 1, 4096)
@@ -196,17 +206,6 @@ def run(
         if r == radii[0]:
             spectra.append(job.spectrum())
     return Vanish(steps, hidden, input, seeds, seed, forget_bias, radii, curves, spectra, clipped)
-
-
-def _cells(text: str | Sequence[str]) -> list[str]:
-    words = text.split(",") if isinstance(text, str) else text
-    names = [word.strip().lower() for word in words if word.strip()]
-    for name in names:
-        if name not in CELLS:
-            raise BadInput(f"--cells {name}", _("cells of {all}").format(all=", ".join(CELLS)))
-    if not names:
-        raise BadInput("--cells ''", _("at least one of {all}").format(all=", ".join(CELLS)))
-    return list(dict.fromkeys(names))
 
 
 def _state_of(cell: str) -> Literal["h", "c"]:
@@ -537,7 +536,7 @@ def check(
     """
     checks = []
     for r in np.atleast_1d(np.asarray(radius, float)):
-        for cell in _cells(cells):
+        for cell in some_of(cells, "cells", CELLS):
             job = _Job(cell, float(r), steps, hidden, forget_bias, input, seeds, seed, clip)
             error = float(np.max([_compare(job, group) for group in job.groups()]))
             name = _("{cell}, radius {radius}: BPTT by hand and torch autograd").format(
@@ -879,7 +878,7 @@ def _across(result: Vanish, cell: str) -> str:
         1: _("explodes at ρ = {radii}"),
     }
     at = {d: [f"{c.radius:g}" for c in found if _direction(c) == d] for d in patterns}
-    parts = [patterns[d].format(radii=", ".join(radii)) for d, radii in at.items() if radii]
+    parts = [patterns[d].format(radii=listed(radii)) for d, radii in at.items() if radii]
     numbers = {"cell": _(CELLS[cell]), "parts": _("; ").join(parts)}
     bent = [c for c in found if c.radius > 1 and _direction(c) == -1 and (c.slope or 1) < 0.97]
     if cell == "rnn" and bent:

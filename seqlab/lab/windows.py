@@ -33,7 +33,7 @@ from seqlab.figures.picture import Picture
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.lab import BadInput, Check, Question, Result, Seed, require
-from seqlab.locale import N_, _
+from seqlab.locale import N_, _, listed
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -321,7 +321,7 @@ def _require_whole(size: int, patch: int, window: int) -> None:
         wrong = _("--size {size} with patches of {patch} has no whole windows of {M} in 4 stages")
     raise BadInput(
         wrong.format(size=size, patch=patch, M=window),
-        _("sizes such as {sizes}").format(sizes=", ".join(map(str, sorted(near)))),
+        _("sizes such as {sizes}").format(sizes=listed(map(str, sorted(near)))),
         ", ".join([f"--size {near[0]}", *(f"--window {M}" for M in (*below[-1:], *above[:1]))]),
     )
 
@@ -899,8 +899,8 @@ def _units(result: Windows) -> str:
         "At {sides} padding to whole windows counts, projections included, as in transformers;"
         " unpadded stage 1 has {ratios}."
     ).format(
-        sides=_(", ").join(str(result.sides[i]) for i in broken),
-        ratios=_(", ").join(f"{ratio} ×" for ratio in bare),
+        sides=listed(str(result.sides[i]) for i in broken),
+        ratios=listed(f"{ratio} ×" for ratio in bare),
     )
     return f"{text} {padded}"
 
@@ -1055,7 +1055,7 @@ def _saved(result: Windows) -> str:
         told.append(text.format(small=small, large=large, **shares))
     dearer = []
     for stage in range(1, _STAGES + 1):
-        sides = _(", ").join(str(s) for s in result.sides if result.ratio(s, stage) < 1)
+        sides = listed(str(s) for s in result.sides if result.ratio(s, stage) < 1)
         if sides:
             dearer.append(_("in stage {stage} at {sides}").format(stage=stage, sides=sides))
     if dearer:

@@ -35,7 +35,7 @@ from typing import Any, Literal, NamedTuple
 
 from seqlab import calls, topics
 from seqlab.lab import BadInput
-from seqlab.locale import N_, _, spoken
+from seqlab.locale import N_, _, listed, spoken
 
 Kind = Literal["say", "run", "ask", "source"]
 
@@ -53,16 +53,24 @@ BREATH = 10  # seconds that a class waits for a step without wondering
 _LARGEST = 1 << 18  # bytes of a file
 _LONGEST = 10_000  # minutes, or seconds of a step
 
-# What Python says of a text that is no TOML; other versions of it may say something else.
-_TOML = (
-    N_("Invalid value"),
-    N_("Invalid statement"),
-    N_("Unterminated string"),
-    N_("Unclosed array"),
-    N_("Cannot overwrite a value"),
-    N_("Expected '=' after a key in a key/value pair"),
-    N_("Expected newline or end of document after a statement"),
-)
+# What Python says of a text that is no TOML, and what to write instead; other versions of Python
+# may say something else.
+_ANY = N_("a file of TOML")
+_TWO_BRACKETS = N_("[[step]], in two brackets, before each step")
+_LINES = N_('""" before and behind a text of several lines')
+_TOML: Mapping[str, str] = {
+    N_("Invalid value"): N_('a text in "quotes", a whole number, true, false, or a [list]'),
+    N_("Invalid statement"): N_('a line such as say = "…"'),
+    N_("Unterminated string"): N_("the same quotes behind a text as before it"),
+    N_("Illegal character '\\n'"): _LINES,
+    N_("Unescaped '\\' in a string"): N_("''' before and behind a text with a backslash"),
+    N_("Unclosed array"): N_("a ] behind the list"),
+    N_("Cannot overwrite a value"): N_("every key once under a [[step]]"),
+    N_("Cannot declare ('step',) twice"): _TWO_BRACKETS,
+    N_("Expected ']]' at the end of an array declaration"): _TWO_BRACKETS,
+    N_("Expected '=' after a key in a key/value pair"): N_('a line such as say = "…"'),
+    N_("Expected newline or end of document after a statement"): N_("a line for each key"),
+}
 # Texts and comments, in which no key of TOML stands
 _TEXTS = re.compile(
     r'''"""(?:[^\\]|\\.)*?"{3,5}|\'{3}.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*''', re.S
@@ -113,8 +121,8 @@ def path_of(name: str) -> Path:
     if path.suffix.lower() == ".toml" and path.is_file():
         return path
     wrong = _("no lecture {name}").format(name=repr(name))
-    listed = _("one of {names}, or a file that ends in .toml").format(names=", ".join(names()))
-    raise BadInput(wrong, listed, "'seqlab lecture list'")
+    expected = _("one of {names}, or a file that ends in .toml").format(names=listed(names()))
+    raise BadInput(wrong, expected, "'seqlab lecture list'")
 
 
 def template() -> str:
@@ -149,15 +157,16 @@ class _Reader:
         except tomllib.TOMLDecodeError as problem:
             line = _number_in(str(problem)) or len(text.splitlines())
             told = str(problem).partition(" (at")[0]
+            expected = _(_TOML.get(told, _ANY))
             told = _(told) if told in _TOML else _("this is no TOML")
-            raise self.refused(line, told, _("a file of TOML")) from problem
+            raise self.refused(line, told, expected) from problem
         except (ValueError, RecursionError) as problem:  # a number of 5000 digits, lists in lists
             lines = text.split("\n")
             first = bisect.bisect_left(
                 range(len(lines)), True, key=lambda n: _overflows("\n".join(lines[: n + 1]))
             )
             told = _("too long a number, or too deep a list")
-            raise self.refused(first + 1, told, _("a file of TOML")) from problem
+            raise self.refused(first + 1, told, _(_ANY)) from problem
 
     def script(self, name: str) -> Script:
         """The whole lecture."""
@@ -186,11 +195,14 @@ class _Reader:
 
     def step(self, index: int, table: Mapping[str, Any], note: str) -> Step:
         """One step of it."""
-        here = _Place(index)
         kinds = [kind for kind in _KEYS if kind in table]
-        if len(kinds) != 1:
-            told = ", ".join(kinds) or "[[step]]"
-            raise self.wrong(here, told, _("one of {names}").format(names=_listed(_KEYS)))
+        if not kinds:
+            first = next((key for key in table if key != "note"), "")
+            expected = _("one of {names}").format(names=listed(_KEYS))
+            raise self.wrong(_Place(index, first), first or "[[step]]", expected)
+        if len(kinds) > 1:
+            expected = _("one of them, the other under a [[step]] of its own")
+            raise self.wrong(_Place(index), listed(kinds), expected)
         kind: Any = kinds[0]
         self.typed(index, table, {kind: str, "note": str, **_KEYS[kind]})
         at = _Place(index, kind)
@@ -217,10 +229,11 @@ class _Reader:
         for key, value in table.items():
             at = _Place(step, key)
             if key not in known:
-                raise self.wrong(at, key, _("one of {names}").format(names=_listed(known)))
+                raise self.wrong(at, key, _("one of {names}").format(names=listed(known)))
+            if key == "step" and isinstance(value, dict):
+                raise self.wrong(at, "[step]", _(_TWO_BRACKETS))
             if type(value) is not known[key]:
-                needed = {str: _("a text"), bool: "true / false", int: _("a whole number")}
-                raise self.wrong(at, key, needed.get(known[key], _("a list")))
+                raise self.wrong(at, key, _needed(known[key], value))
             if type(value) is int and not 0 <= value <= _LONGEST:
                 limits = _("a number from {low} to {high}").format(low=0, high=_LONGEST)
                 raise self.wrong(at, key, limits)
@@ -241,16 +254,23 @@ class _Reader:
     def answer(self, step: int, table: Mapping[str, Any], choices: tuple[Any, ...]) -> int:
         """The index of the right choice of a question."""
         letters = string.ascii_lowercase[: len(choices)]
-        at = _Place(step, "choices" if "choices" in table else "ask")
+        if "choices" not in table:
+            raise self.wrong(_Place(step, "ask"), "ask", _('its choices = ["…", "…"]'))
+        at = _Place(step, "choices")
         if not all(isinstance(choice, str) and choice.strip() for choice in choices):
             raise self.wrong(at, "choices", _("a list of texts"))
         if not 2 <= len(choices) <= 26:
             raise self.wrong(at, "choices", _("two of them at least"))
         given = table.get("answer", "").strip().lower()
         if len(given) != 1 or given not in letters:
-            at = _Place(step, "answer" if "answer" in table else "ask")
-            expected = _("a letter from a to {last}").format(last=letters[-1])
-            raise self.wrong(at, "answer", expected)
+            missing = "answer" not in table
+            expected = (
+                _('its answer = "…", a letter from a to {last}')
+                if missing
+                else _("a letter from a to {last}")
+            )
+            key = "ask" if missing else "answer"
+            raise self.wrong(_Place(step, key), key, expected.format(last=letters[-1]))
         return letters.index(given)
 
     def checked(self, at: "_Place", understand: Callable[[], Any]) -> Any:
@@ -291,6 +311,19 @@ class _Place(NamedTuple):
         return next((i for i in range(first, after) if key.match(lines[i])), first) + 1
 
 
+def _needed(kind: type, value: object) -> str:
+    """How a value of that kind is written, where there is another one."""
+    written: Mapping[type, str] = {
+        str: _('a text in "quotes"'),
+        list: _('a list: ["…", "…"]'),
+        int: _("a whole number"),
+        bool: "true / false",
+    }
+    if isinstance(value, str) and kind is not list:
+        return _("{what}, without quotes").format(what=written[kind])
+    return written[kind]
+
+
 def _overflows(text: str) -> bool:
     """Whether Python cannot read a text, for another reason than that it is no TOML."""
     try:
@@ -310,7 +343,3 @@ def _number_in(text: str) -> int | None:
 
 def _joined(*notes: str) -> str:
     return "\n\n".join(note.strip() for note in notes if note.strip())
-
-
-def _listed(keys: Mapping[str, Any]) -> str:
-    return ", ".join(keys)

@@ -7,6 +7,7 @@ marked with :func:`N_` and translated where it is shown.
 
 import gettext as _gettext
 import os
+from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,11 @@ def _(message: str) -> str:
 def ngettext(one: str, many: str, n: float) -> str:
     """Translate by number: `one` for exactly 1, `many` otherwise."""
     return _catalogue(_language.get()).ngettext(one, many, 1 if n == 1 else 2)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Several words in one sentence: with commas, which Chinese writes as 、 between such."""
+    return _(", ").join(words)
 
 
 def N_(message: str) -> str:

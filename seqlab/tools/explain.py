@@ -3,6 +3,7 @@
 A topic is an experiment, a page of the book, or a word for one of them. Without one: the list.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -30,16 +31,21 @@ def run(
         BadInput: there is no such topic.
     """
     if topic is None:
-        emit.put_figure(_contents(), look)
+        emit.put_figure(contents(_headline), look)
     else:
         emit.put_figure(Page(topics.text(topics.find(topic))), look)
 
 
-def _contents() -> RenderableType:
-    """All topics, each with the first line of its text."""
+def contents(about: Callable[[str], str]) -> RenderableType:
+    """All topics, each with what `about` says of it."""
     parts: list[RenderableType] = []
     experiments = [e.name for e in catalogue.EXPERIMENTS]
     for title, names in ((_("Experiments"), experiments), (_("Pages"), topics.pages())):
-        lines = [(name, topics.text(name).partition("\n")[0].lstrip("# ")) for name in names]
+        lines = [(name, about(name)) for name in names]
         parts += [Title(title), Entries(lines, max(map(len, names)) + 2), Text()]
     return Group(*parts[:-1])
+
+
+def _headline(topic: str) -> str:
+    """The first line of its text."""
+    return topics.text(topic).partition("\n")[0].lstrip("# ")

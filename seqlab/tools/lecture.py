@@ -79,13 +79,16 @@ def check(name: Name, *, look: Look) -> int:
     The exit status is 1 where a step fails, or takes longer than a class waits (10 seconds, or what
     the step says).
     """
-    found, failed = script.load(name), 0
+    found, failed, seconds = script.load(name), 0, 0.0
     for checked in checker.check(found):
         failed += not checked.passed
+        seconds += checked.seconds
         if checked.step.call is not None or not checked.passed:
             emit.put_figure(Verdict(_told(checked), checked.passed), look)
     told = _("all steps run") if not failed else ngettext("{n} fails", "{n} fail", failed)
-    emit.put_figure(Note(f"{found.title}: {told.format(n=failed)}"), look)
+    line = _("{title}: {told}, {seconds} s in all")
+    told = told.format(n=failed)
+    emit.put_figure(Note(line.format(title=found.title, told=told, seconds=f"{seconds:.1f}")), look)
     return int(bool(failed))
 
 
@@ -108,7 +111,9 @@ def record(
 ) -> None:
     """Write a lecture as a file that plays (asciinema), or as pages: always the same bytes."""
     if output is None and export is None:
-        raise BadInput("lecture record", _("-o FILE or --export FILE"), f"-o {name}.cast")
+        raise BadInput(
+            "lecture record", _("-o FILE or --export FILE"), f"-o {Path(name).stem}.cast"
+        )
     for path, endings in ((output, recorder.SUFFIXES), (export, recorder.SUFFIXES[1:])):
         if path is not None:
             emit.check_file(path, endings)
@@ -141,7 +146,7 @@ COMMANDS = {
 def _told(checked: checker.Checked) -> str:
     """How a step went, in one line."""
     step = checked.step
-    line = f"{checked.number}  {step.text}  {checked.seconds:.1f} s"
+    line = f"{checked.number}  {checked.seconds:.1f} s  {step.text}"
     if checked.failure:
         return f"{line}: {checked.failure}"
     if checked.slow:

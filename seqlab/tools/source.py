@@ -1,7 +1,8 @@
 """The source of a topic: the page of equations, or the experiment, as it runs.
 
 A page of the book holds the equations of one architecture with the shapes of all that is in them.
-TOPIC.NAME is one function or class of it. With --plain nothing but the text of the file.
+TOPIC.NAME is one function or class of it. With --plain nothing but the text of the file. Without
+a topic: the list.
 """
 
 from typing import Annotated
@@ -12,10 +13,13 @@ from seqlab import emit, topics
 from seqlab.emit import Look
 from seqlab.figures.listing import Listing
 from seqlab.locale import N_
+from seqlab.tools.explain import contents
 
 
 def run(
-    topic: Annotated[str, typer.Argument(help=N_("For example lstm, lstm.step, vanish."))],
+    topic: Annotated[
+        str | None, typer.Argument(help=N_("For example lstm, lstm.step, vanish."))
+    ] = None,
     *,
     plain: Annotated[
         bool, typer.Option("--plain", help=N_("The text alone, byte by byte, to copy it."))
@@ -27,6 +31,9 @@ def run(
     Raises:
         BadInput: there is no such topic, or no such name in it.
     """
+    if topic is None:
+        emit.put_figure(contents(lambda name: topics.source(name).place), look)
+        return
     found = topics.source(topic)
     if plain:
         emit.put(found.code.rstrip("\n"))

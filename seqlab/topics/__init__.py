@@ -11,7 +11,7 @@ from typing import NamedTuple
 import seqlab
 from seqlab import catalogue
 from seqlab.lab import BadInput
-from seqlab.locale import _, spoken
+from seqlab.locale import _, listed, spoken
 
 HERE = Path(__file__).parent
 _PACKAGE = Path(seqlab.__file__).parent
@@ -57,7 +57,7 @@ def find(word: str) -> str:
         return ALIASES[name]
     close = get_close_matches(name, [*every, *ALIASES], n=1)
     wrong = _("no topic {name}").format(name=repr(word[:40]))
-    raise BadInput(wrong, _("one of {names}").format(names=", ".join(every)), *close)
+    raise BadInput(wrong, _("one of {names}").format(names=listed(every)), *close)
 
 
 def text(topic: str) -> str:
@@ -88,7 +88,7 @@ def source(topic: str) -> Source:
     parts = _parts(code)
     if inner not in parts:
         public = [n for n in parts if not n.startswith("_")]
-        known = _("one of {names}").format(names=", ".join(public))
+        known = _("one of {names}").format(names=listed(public))
         close = get_close_matches(inner, public, n=1) or public
         raise BadInput(topic[:80], known, f"{name}.{close[0]}")
     first, last = parts[inner]

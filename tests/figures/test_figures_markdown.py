@@ -25,6 +25,8 @@ fence {what}
 |---|---|
 | cell {what} | other |
 
+<div>block {what}</div>
+
 > quotation {what}
 
 ***
@@ -49,17 +51,21 @@ def test_ascii_is_ascii_in_every_element(what: str) -> None:
     text = drawn(PAGE.format(what=what), ascii=True)
     assert text.isascii()
     if what == "σ":
-        assert text.count("sigma") == 13
+        assert text.count("sigma") == 14
 
 
 @pytest.mark.parametrize("width", [40, 60, 100])
 @pytest.mark.parametrize("ascii", [False, True])
 def test_every_element_is_there_at_every_width(width: int, ascii: bool) -> None:
     text = drawn(PAGE.format(what="x" * 50), width, ascii=ascii)
-    assert text.count("x") == 13 * 50
+    assert text.count("x") == 14 * 50
     assert max(map(len, text.splitlines())) <= width
-    for word in ("Head", "bold", "caption", "item", "first", "fence", "cell", "quotation"):
+    for word in ("Head", "bold", "caption", "item", "first", "fence", "cell", "block", "quotation"):
         assert word in text
+
+
+def test_a_comment_says_nothing() -> None:
+    assert drawn("a <!-- b --> c\n\n<!-- d\n\ne -->\n\nf").split() == ["a", "c", "f"]
 
 
 @pytest.mark.parametrize("text", ["</kbd></kbd>", "<kbd>k", "![](a)", "|a|\n|-|", "[a](b"])

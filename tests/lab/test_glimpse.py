@@ -617,9 +617,9 @@ def test_quick_is_a_smaller_budget_and_explicit_options_win() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"methods": "soft,hart"}, "--methods hart: expected methods of soft, exact, reinforce,"),
-        ({"methods": " , "}, "--methods '': expected methods of soft"),
-        ({"methods": []}, "--methods '': expected methods of soft"),
+        ({"methods": "soft,hart"}, "--methods hart: expected one of soft, exact, reinforce,"),
+        ({"methods": " , "}, "--methods '': expected at least one of soft"),
+        ({"methods": []}, "--methods '': expected at least one of soft"),
         ({"regions": 1}, "--regions 1: expected a number from 2 to 25"),
         ({"regions": 26}, "--regions 26"), ({"regions": 2.5}, "--regions 2.5: expected a whole"),
         ({"contents": 16}, "--contents 16: expected a number from 2 to 15"),

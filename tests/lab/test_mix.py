@@ -559,7 +559,7 @@ def test_whether_the_order_can_be_undone(tiny: Mix, error: float, said: str) -> 
 def test_what_diverged_is_called_so(tiny: Mix) -> None:
     result = changed(tiny, both=[0.9, math.nan])
     assert mix.takeaways(result) == [
-        "1 network diverged: its scores are no numbers. Try a smaller --lr."
+        "1 network diverged: its loss is no number. Try a smaller --lr."
     ]
     assert "numbers" in mix.question(result).text  # no comparison is asked for
     assert "–" in drawn(result)

@@ -508,7 +508,7 @@ def test_without_training_torch_is_not_loaded() -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"encodings": "rope,foo"}, "--encodings foo: expected encodings of none, learned"),
+        ({"encodings": "rope,foo"}, "--encodings foo: expected one of none, learned"),
         ({"encodings": " , "}, "--encodings '': expected at least one of none"),
         ({"length": 2}, "--length 2"), ({"length": 129}, "--length 129"),
         ({"beyond": 11}, "--beyond 11: expected at least --length, which is 12; try --beyond 48"),

@@ -528,7 +528,7 @@ def test_lags_and_models_may_be_lists() -> None:
         ({"lags": "501"}, "--lags 501"),
         ({"lags": []}, "0 lags: expected from 1 to 10 of them"),
         ({"lags": range(1, 12)}, "11 lags: expected from 1 to 10 of them"),
-        ({"models": "cnn"}, "--models cnn: expected models of rnn, orthogonal, lstm-0"),
+        ({"models": "cnn"}, "--models cnn: expected one of rnn, orthogonal, lstm-0"),
         ({"models": " , "}, "--models '': expected at least one of rnn"),
         ({"train_steps": 5000, "seeds": 10}, "1.3 times more work than can be waited for: exp"),
         ({"train_steps": 5000, "seeds": 10}, "; try --train-steps 3819"),

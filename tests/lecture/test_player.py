@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import struct
 import sys
@@ -510,7 +511,7 @@ def test_check_reports_what_fails_and_what_is_slow(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     outcome = seqlab("lecture", "check", lecture)
-    assert outcome.status == 0 and "all steps run" in outcome.text
+    assert outcome.status == 0 and re.search(r"all steps run, \d+\.\d s in all", outcome.text)
     file = Path(lecture)
     file.write_text(LECTURE.replace("predict = false", "seconds = 0"))
     slow = seqlab("lecture", "check", lecture)

@@ -68,12 +68,13 @@ def replaced(old: str, new: str) -> str:
     ("text", "line", "told"),
     [
         (replaced('about = "A."', 'abuot = "A."'), 2, "abuot"),
-        (replaced("minutes = 5", 'minutes = "5"'), 3, "minutes"),
+        (replaced("minutes = 5", 'minutes = "5"'), 3, "a whole number, without quotes"),
         (replaced('title = "T"', 'title = ""'), 1, "title"),
         (replaced("predict = false", "predcit = false"), 18, "predcit"),
-        (replaced("predict = false", 'predict = "no"'), 18, "predict: expected true / false"),
+        (replaced("predict = false", 'predict = "no"'), 18, "true / false, without quotes"),
         (replaced("seconds = 40", "seconds = 4.5"), 19, "seconds: expected a whole number"),
         (replaced("vanish --steps 5", "vanish --steps five"), 17, "--steps five"),
+        (replaced("vanish --steps 5", "vanish --step 5"), 17, "option: --step; try --steps"),
         (replaced("vanish --steps 5", "vanihs --steps 5"), 17, "seqlab vanish"),
         (replaced("vanish --steps 5", "vanish 'five"), 17, "no closing quotation"),
         (replaced("vanish --steps 5", "vanish --help"), 17, "vanish --help"),
@@ -85,16 +86,29 @@ def replaced(old: str, new: str) -> str:
         (replaced("seqlab vanish --steps 5", "lecture list"), 17, "no command 'lecture'"),
         (replaced("seqlab vanish --steps 5", " "), 17, "run: expected a text"),
         (replaced('answer = "B"', 'answer = "c"'), 24, "a letter from a to b"),
-        (replaced('answer = "B"\n', ""), 22, "a letter from a to b"),
+        (replaced('answer = "B"\n', ""), 22, 'its answer = "…", a letter from a'),
+        (replaced('choices = ["so", "not so"]\n', ""), 22, "ask: expected its choices = ["),
         (replaced('["so", "not so"]', '["so"]'), 23, "two of them"),
         (replaced('["so", "not so"]', '"so"'), 23, "choices: expected a list"),
         (replaced('source = "rnn.step"', 'source = "rnn.stepp"'), 28, "rnn.step"),
         (replaced('source = "rnn.step"', 'source = "rnnn"'), 28, "rnn"),
-        (replaced('source = "rnn.step"', 'sauce = "rnn"'), 27, "say, run, ask, source"),
-        (replaced('source = "rnn.step"', 'source = "rnn"\nsay = "x"'), 27, "say, source"),
+        (replaced('source = "rnn.step"', 'sauce = "rnn"'), 28, "sauce: expected one of say, run"),
+        (replaced('source = "rnn.step"', ""), 27, "[[step]]: expected one of say, run, ask"),
+        (
+            replaced('source = "rnn.step"', 'source = "rnn"\nsay = "x"'),
+            27,
+            "source: expected one of",
+        ),
         (replaced('source = "rnn.step"', "source = 3"), 28, "source: expected a text"),
-        (replaced('source = "rnn.step"', "source = "), 28, "a file of TOML"),
-        (replaced('source = "rnn.step"', 'source = "rnn'), 28, "a file of TOML"),
+        (replaced('source = "rnn.step"', "source = "), 28, 'expected a text in "quotes"'),
+        (replaced('source = "rnn.step"', 'source = "rnn'), 28, '"""'),
+        (replaced('source = "rnn.step"', "source = rnn"), 28, 'a text in "quotes"'),
+        (replaced('"T"', '"α \\alpha"'), 1, "''' before and behind"),
+        ('title = "T"\n[step]\nsay = "a"\n', 2, "[step]: expected [[step]], in two brackets"),
+        (GOOD + '[step]\nsay = "a"\n', 29, "in two brackets"),
+        ('title = "T"\n[step]\nsay = "a"\n[step]\n', 4, "in two brackets"),
+        ('title = "T"\n[[step]\nsay = "a"', 2, "in two brackets"),
+        (GOOD + 'source = "rnn"\n', 29, "every key once"),
         ('title = "T"\n', 1, "at least one step"),
         ('title = "T"\n[[step]]\nnote = "only"\n', 3, "a step that follows it"),
         (GOOD + '[[step]]\nnote = "last"\n', 30, "a step that follows it"),
@@ -137,7 +151,7 @@ def test_a_large_file_is_refused_and_no_error_is_sought_for_long(tmp_path: Path)
         load(tmp_path, GOOD + "#" * 300_000)
     many = 'title = "T"\n' + '[[step]]\nsay = """\n]\n"""\n' * 9000
     deep = "a = [\n" * 90_000
-    for text, line in ((many + '[[step]]\nsai = "x"', 36002), (many + deep[:2000], None)):
+    for text, line in ((many + '[[step]]\nsai = "x"', 36003), (many + deep[:2000], None)):
         start = time.process_time()
         with pytest.raises(BadInput, match="line" if line is None else f"line {line}"):
             load(tmp_path, text[: 1 << 18])
