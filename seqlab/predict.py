@@ -9,14 +9,16 @@ Crouch et al. 2004, Am. J. Phys. 72, 835; Miller et al. 2013, Phys. Rev. ST PER 
 import re
 import string
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from seqlab import emit
 from seqlab.emit import Look
 from seqlab.figures.bars import Bars
 from seqlab.figures.prose import Note, Takeaways, Verdict, Words
+from seqlab.helping import Entries
 from seqlab.lab import BadInput, Question
 from seqlab.locale import _
 
@@ -53,11 +55,20 @@ def votes(text: str, question: Question) -> list[int] | None:
     raise BadInput(repr(text[:40]), expected, example)
 
 
-def asked(question: Question, command: str = "", hint: bool = True) -> RenderableType:
+def posed(question: Question, command: str = "") -> RenderableType:
     """The question with its choices; the command it is about, whose options decide the answer."""
-    parts: list[RenderableType] = [Note(f"$ {command}")] if command else []
-    parts += [Words(question.text, "title"), *_choices(question)]
-    return Group(*parts, *([Note(_hint(question))] if hint else []))
+    return Group(*_head(question, command), Text(), _choices(question))
+
+
+def asked(question: Question, command: str = "") -> RenderableType:
+    """The same, and how it can be answered."""
+    return Group(posed(question, command), Text(), Note(_hint(question)))
+
+
+def answered(question: Question, given: Sequence[int] | None, command: str = "") -> RenderableType:
+    """The question once more, and its answer."""
+    above = Group(*_head(question, command)) if _is_tally(given) else posed(question, command)
+    return Group(above, revealed(question, given))
 
 
 def ask(question: Question, look: Look, command: str = "") -> list[int] | None:
@@ -76,9 +87,10 @@ def ask(question: Question, look: Look, command: str = "") -> list[int] | None:
 def revealed(question: Question, given: Sequence[int] | None) -> RenderableType:
     """What was predicted against what is true, and the sentence that says why."""
     right = f"{letters(question)[question.answer]}  {question.choices[question.answer]}"
-    parts: list[RenderableType] = []
-    if given is not None and sum(given) > 1:
-        parts.append(_hands(question, given))
+    parts: list[RenderableType] = [Text()]
+    if given is not None and _is_tally(given):
+        bars = Bars(list(letters(question)), list(given), highlight=question.answer)
+        parts += [_choices(question), Text(), bars, Text()]
     parts.append(_verdict(question, given, right))
     return Group(*parts, Takeaways([question.why] if question.why else []))
 
@@ -90,15 +102,17 @@ def _hint(question: Question) -> str:
     )
 
 
-def _choices(question: Question) -> Iterator[RenderableType]:
-    for name, choice in zip(letters(question), question.choices):
-        yield Words(f"  {name}  {choice}")
+def _head(question: Question, command: str) -> list[RenderableType]:
+    parts: list[RenderableType] = [Note(f"$ {command}"), Text()] if command else []
+    return [*parts, Words(question.text, "title")]
 
 
-def _hands(question: Question, given: Sequence[int]) -> Bars:
-    """The tally as bars; the right one stands out."""
-    names = [f"{name}  {choice}" for name, choice in zip(letters(question), question.choices)]
-    return Bars(names, list(given), highlight=question.answer)
+def _choices(question: Question) -> RenderableType:
+    return Entries(list(zip(letters(question), question.choices)), 1)
+
+
+def _is_tally(given: Sequence[int] | None) -> bool:
+    return given is not None and sum(given) > 1
 
 
 def _verdict(question: Question, given: Sequence[int] | None, right: str) -> RenderableType:

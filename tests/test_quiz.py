@@ -86,7 +86,7 @@ def test_the_score_at_the_end(seqlab) -> None:
         terminal.press(right[0] + "\n")
         terminal.wait_for("Predicted: ", "question 2 of 2")
         terminal.press("a\n" if right[1] != "a" else "b\n")
-        terminal.wait_for("Not so.", "1 of 2 right")
+        terminal.wait_for("Not so.", "1 of 2 right", "seqlab quiz --number 2 --seed 1")
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
 
 

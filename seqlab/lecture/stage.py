@@ -88,9 +88,8 @@ class Stage:
         step = self.script.steps[index]
         screens = [] if step.kind == "ask" else [self._framed(index, self._content(step, index))]
         if question is not None:
-            command = self._command(index)
-            answer = predict.asked(question, command, hint=False), predict.revealed(question, votes)
-            screens.append(self._framed(index, *answer))
+            answer = predict.answered(question, votes, self._command(index))
+            screens.append(self._framed(index, answer))
         return screens
 
     def _content(self, step: Step, index: int) -> RenderableType:
@@ -120,7 +119,7 @@ class Stage:
     def _framed(self, index: int, *parts: RenderableType) -> RenderableType:
         """A screen, and below it where in the lecture it stands."""
         place = f"{self.script.title} · {index + 1}/{len(self.script.steps)}"
-        return Group(*parts, Note(place))
+        return Group(*parts, Text(), Note(place))
 
 
 class _Recorded:

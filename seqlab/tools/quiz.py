@@ -4,11 +4,14 @@ The options are drawn at random: the same --seed asks the same questions. With -
 question is about it, and those between are about what came before it in the course.
 """
 
+import shlex
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from seqlab import emit, predict, quizzes
 from seqlab.emit import Look
@@ -49,7 +52,7 @@ def run(
         asked = [(each, None) for each in questions]
     else:
         for i, each in enumerate(questions, 1):
-            emit.put_figure(Note(_("question {i} of {n}").format(i=i, n=number)), look)
+            emit.put_figure(_numbered(i, number), look)
             votes = predict.ask(each.question, look, each.command)
             given = None if votes is None else int(np.argmax(votes))
             asked.append((each, given))
@@ -59,7 +62,12 @@ def run(
     elif asks:
         right = sum(given == each.question.answer for each, given in asked)
         told = _("{right} of {n} right").format(right=right, n=len(asked))
-        emit.put_figure(Verdict(told, 2 * right > len(asked)), look)
+        words = [*(["--topic", topic] if topic else []), *(["--trained"] if trained else [])]
+        again = shlex.join(
+            ["seqlab", "quiz", *words, "--number", str(number), "--seed", str(chosen)]
+        )
+        score = Verdict(told, 2 * right > len(asked))
+        emit.put_figure(Group(Text(), score, Note(again)), look)
     else:
         _hand_out(asked, look)
 
@@ -81,11 +89,18 @@ def _watched(
         yield found
 
 
+def _numbered(i: int, n: int) -> RenderableType:
+    """Which question comes, below what came before it."""
+    above = [Text()] if i > 1 else []
+    return Group(*above, Note(_("question {i} of {n}").format(i=i, n=n)))
+
+
 def _hand_out(asked: list[tuple[Asked, int | None]], look: Look) -> None:
     """The questions, and on the last lines the answers."""
     for i, (each, _given) in enumerate(asked, 1):
-        emit.put_figure(Note(_("question {i} of {n}").format(i=i, n=len(asked))), look)
-        emit.put_figure(predict.asked(each.question, each.command, hint=False), look)
+        emit.put_figure(_numbered(i, len(asked)), look)
+        emit.put_figure(predict.posed(each.question, each.command), look)
+    emit.put_figure(Text(), look)
     for i, (each, _given) in enumerate(asked, 1):
         letter = predict.letters(each.question)[each.question.answer]
         emit.put_figure(Note(f"{i} {letter}  {each.question.why}"), look)
