@@ -35,7 +35,7 @@ HELP = {"help_option_names": HELP_NAMES}
 # What Typer says by itself of a command line.
 _EXTRA = "got unexpected extra argument(s) {what}"
 _TYPER = {
-    "missing parameter: {what}": N_("missing parameter: {what}"),
+    "missing parameter: {what}": N_("argument {what} is missing"),
     "no such option: {what}": N_("no such option: {what}"),
     "option {what} requires an argument": N_("option {what} requires an argument"),
     "option {what} does not take a value": N_("option {what} does not take a value"),
@@ -200,7 +200,9 @@ def tool(name: str, module: ModuleType) -> TyperCommand | TyperGroup:
         inner: _function(inner, function, inspect.getdoc(function))
         for inner, function in module.COMMANDS.items()
     }
-    return Group(name=name, commands=several, help=inspect.getdoc(module), context_settings=HELP)
+    speaks = [p for p in next(iter(several.values())).params if p.name == "lang"]
+    text = inspect.getdoc(module)
+    return Group(name=name, commands=several, params=speaks, help=text, context_settings=HELP)
 
 
 def _function(name: str, function: Callable[..., int | None], text: str | None) -> TyperCommand:
@@ -270,13 +272,15 @@ class Group(TyperGroup):
     """A command of several, such as `lecture play`, with help of our own."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        return super().parse_args(ctx, args or ["--help"])
+        rest = super().parse_args(ctx, args)
+        return rest if ctx._protected_args else super().parse_args(ctx, ["--help"])
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         from seqlab import emit, helping
 
         lines = {name: (inner.help or "").split("\n\n")[0] for name, inner in self.commands.items()}
-        formatter.write(emit.rendered(helping.group(ctx.command_path, self.help or "", lines)))
+        page = helping.group(ctx.command_path, self.help or "", lines, self.get_params(ctx))
+        formatter.write(emit.rendered(page, ctx.obj))
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         if args and not args[0].startswith("-") and args[0] not in self.commands:
@@ -293,7 +297,7 @@ class Command(TyperCommand):
         page = helping.command(
             ctx.command_path, self.help or "", self.get_params(ctx), set(_COMMON)
         )
-        formatter.write(emit.rendered(page))
+        formatter.write(emit.rendered(page, ctx.obj))
 
 
 def _in_force(options: Mapping[str, Any], result: object) -> dict[str, Any]:

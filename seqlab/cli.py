@@ -15,9 +15,9 @@ import importlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -25,6 +25,9 @@ from typer.core import TyperCommand, TyperGroup
 from seqlab import __version__, calls, catalogue
 from seqlab.calls import HELP, HELP_NAMES
 from seqlab.locale import LANGUAGES, N_, _, preferred, speak
+
+if TYPE_CHECKING:
+    from seqlab.emit import Look
 
 
 class Syllabus(TyperGroup):
@@ -58,7 +61,7 @@ class Syllabus(TyperGroup):
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         from seqlab import emit, helping
 
-        formatter.write(emit.rendered(helping.syllabus(self.get_params(ctx))))
+        formatter.write(emit.rendered(helping.syllabus(self.get_params(ctx)), ctx.obj))
 
 
 def _version(wanted: bool) -> None:
@@ -102,10 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever called (>&-)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-    speak(_language(words))
+    options = words[: words.index("--")] if "--" in words else words
+    look = _look(options)
+    speak(_language(options, look))
     try:
         with _leaving():
-            status = _guarded(words)
+            status = _guarded(words, look)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -119,6 +124,8 @@ def _leaving() -> Iterator[None]:
     """What a kill or a closed window ends is ended in order: the cursor is seen again."""
 
     def leave(number: int, _frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)  # a second one must not break the cleanup off
         raise SystemExit(128 + number)
 
     signals = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
@@ -135,25 +142,42 @@ def _leaving() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _language(arguments: list[str]) -> str:
-    """The language of this run, found before anything is parsed: help and errors speak it too.
+# What is found before anything is parsed, for help and errors follow it too
 
-    It is that of --lang, or what the environment asks for; where only 7 bits get through, English.
-    """
+
+def _look(options: list[str]) -> "Look":
+    """How the options ask output to look."""
+    from seqlab.emit import NARROWEST, WIDEST, Colour, Ground, Look
+
+    width = _asked(options, "--width", [str(n) for n in range(NARROWEST, WIDEST + 1)])
+    return Look(
+        _asked(options, "--color", get_args(Colour)) or "auto",
+        _asked(options, "--theme", get_args(Ground)) or "dark",
+        int(width) if width else None,
+        "--ascii" in options,
+    )
+
+
+def _language(options: list[str], look: "Look") -> str:
+    """That of --lang, or what the environment asks for; where only 7 bits get through, English."""
     from seqlab import emit
 
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    if "--ascii" in options or not emit.is_unicode(sys.stdout):
+    if look.ascii or not emit.is_unicode(sys.stdout):
         return "en"
-    language = preferred()
-    for word, after in pairwise([*options, ""]):
-        asked = after if word == "--lang" else word.removeprefix("--lang=")
-        if word.startswith("--lang") and asked in LANGUAGES:
-            language = asked
-    return language
+    return _asked(options, "--lang", LANGUAGES) or preferred()
 
 
-def _guarded(arguments: list[str]) -> int:
+def _asked(options: list[str], name: str, allowed: Collection[str]) -> Any:
+    """The last value that was given for an option and is one of its values, if there is one."""
+    given = [
+        after if word == name else word.removeprefix(f"{name}=")
+        for word, after in pairwise([*options, ""])
+        if word.partition("=")[0] == name
+    ]
+    return next((value for value in reversed(given) if value in allowed), None)
+
+
+def _guarded(arguments: list[str], look: "Look") -> int:
     """Run; turn whatever goes wrong into one line and an exit status."""
     from seqlab.lab import BadInput
 
@@ -167,11 +191,12 @@ def _guarded(arguments: list[str]) -> int:
 
             emit.put(
                 group.get_help(
-                    typer.Context(group, info_name="seqlab", help_option_names=HELP_NAMES)
+                    typer.Context(group, info_name="seqlab", obj=look, help_option_names=HELP_NAMES)
                 )
             )
             return 0
-        outcome = group.main(arguments, prog_name="seqlab", standalone_mode=False)
+        settings: dict[str, Any] = {"obj": look, "color": True}  # whether it is, emit decides
+        outcome = group.main(arguments, prog_name="seqlab", standalone_mode=False, **settings)
         if isinstance(outcome, calls.Call):
             return _run(outcome.read())
         if callable(outcome):
@@ -187,11 +212,19 @@ def _guarded(arguments: list[str]) -> int:
         from seqlab import emit
 
         if isinstance(problem, (BadInput, calls.ClickException)):
-            named = [a for a in arguments[:1] if catalogue.find(a) or catalogue.find_tool(a)]
-            emit.error(str(calls.explained(problem, " ".join(["seqlab", *named, "--help"]))))
+            help_command = " ".join(["seqlab", *_called(arguments), "--help"])
+            emit.error(str(calls.explained(problem, help_command)), look)
             return 2
-        emit.error(_failure(problem))
+        emit.error(_failure(problem), look)
         return 1
+
+
+def _called(arguments: Sequence[str]) -> list[str]:
+    """The command that was called, as far as the words name one."""
+    found = [name for name in arguments[:1] if catalogue.find(name) or catalogue.find_tool(name)]
+    tool = catalogue.find_tool(found[0]) if found else None
+    several = getattr(importlib.import_module(tool.module), "COMMANDS", {}) if tool else {}
+    return found + [name for name in arguments[1:2] if name in several]
 
 
 def _run(call: calls.Call) -> int:
@@ -202,12 +235,12 @@ def _run(call: calls.Call) -> int:
     film = emit.Film() if call.predict and not call.json and emit.converses() else None
     with emit.progress(look=call.look, film=film) as watch:
         result = call.result(watch)
+    stopped = getattr(result, "stopped", False)
     question = votes = None
-    if film is not None:
+    if film is not None and not stopped:  # nobody knows what a stopped run would have found
         question = call.question(result)
         votes = predict.ask(question, call.look, call.command)
-        film.play(call.look)
-    stopped = getattr(result, "stopped", False)
+        film.play(call.look, _("How it learned, faster than it did: Ctrl-C goes on."))
     with emit.progress(look=call.look) as watch:
         checks = [] if stopped else call.checks(watch)
     report = call.report(result, checks)

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -36,6 +37,7 @@ Ground = Literal["dark", "light"]
 NARROWEST, WIDEST = 40, 300
 CLEAR = "\x1b[H\x1b[2J"  # what empties a terminal's screen
 SUFFIXES = (".svg", ".html", ".txt", ".json")
+SECONDS = 5.0  # that a film takes, however many views it has
 
 
 @dataclasses.dataclass(frozen=True)
@@ -352,14 +354,21 @@ def _replace(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's file is for its owner only
+        os.chmod(temporary, _mode(path))  # mkstemp's file is for its owner only
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _mode(path: Path) -> int:
+    """The permissions of a file; of one that is yet to be, those that a new file gets."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 _ANSI = [(0x1E, 0x1E, 0x1E), (0xCD, 0x31, 0x31), (0x0D, 0xBC, 0x79), (0xE5, 0xC5, 0x10)]
@@ -424,20 +433,24 @@ class Film:
     def __init__(self) -> None:
         self.frames: list[list[list[Segment]]] = []
 
-    def play(self, look: Look, seconds: float = 5.0, stream: TextIO | None = None) -> None:
-        """Show all of it in so many seconds, and take it away again; Ctrl-C goes to its end."""
-        stream = stream or sys.stderr
-        if not self.frames or not stream.isatty():
+    def play(self, look: Look, told: str, over: Callable[[], bool] = lambda: False) -> None:
+        """Show all of it in a few seconds, and take it away again; below it what is `told`.
+
+        Ctrl-C goes to its end, and so does `over` once it is true.
+        """
+        if not self.frames or not sys.stderr.isatty():
             return
         from rich.live import Live
 
         with (
             contextlib.suppress(KeyboardInterrupt),
-            Live(console=screen(stream, look), auto_refresh=False, transient=True) as live,
+            Live(console=screen(sys.stderr, look), auto_refresh=False, transient=True) as live,
         ):
             for frame in self.frames:
-                live.update(_Lines(frame), refresh=True)
-                time.sleep(seconds / len(self.frames))
+                live.update(Group(_Lines(frame), Note(told)), refresh=True)
+                time.sleep(SECONDS / len(self.frames))
+                if over():
+                    return
 
 
 @contextlib.contextmanager
@@ -631,13 +644,12 @@ def put_figure(renderable: RenderableType, look: Look) -> None:
     sys.stdout.flush()
 
 
-def error(message: str, stream: TextIO | None = None) -> None:
+def error(message: str, look: Look) -> None:
     """One line on standard error; whatever came from the user in it is made harmless."""
-    stream = stream or sys.stderr
     text = _("error: {message}").format(message=message)
-    line = glyphs.fit(" ".join(text.split("\n")), not is_unicode(stream))
-    stream.write(line + "\n")
-    stream.flush()
+    line = glyphs.fit(" ".join(text.split("\n")), look.ascii or not is_unicode(sys.stderr))
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def put(text: str) -> None:
@@ -649,9 +661,9 @@ def put(text: str) -> None:
         sys.stdout.buffer.write(f"{text}\n".encode())
 
 
-def rendered(renderable: RenderableType) -> str:
+def rendered(renderable: RenderableType, look: Look) -> str:
     """What standard output would show of a renderable that is no report, such as the help."""
-    console = screen(sys.stdout, Look())
+    console = screen(sys.stdout, look)
     with console.capture() as capture:
         display(renderable, console)
     return capture.get().rstrip("\n")

@@ -60,8 +60,8 @@ def syllabus(params: Sequence[Any]) -> RenderableType:
     return Group(*parts)
 
 
-def group(path: str, text: str, lines: Mapping[str, str]) -> RenderableType:
-    """A command of several: what it is, and each of them with what it does."""
+def group(path: str, text: str, lines: Mapping[str, str], params: Sequence[Any]) -> RenderableType:
+    """A command of several: what it is, each of them with what it does, and its own options."""
     parts: list[RenderableType] = [Title(_("Usage: ") + f"{path} COMMAND [OPTIONS]"), Text()]
     for paragraph in text.split("\n\n"):
         line = " ".join(paragraph.split())
@@ -69,7 +69,7 @@ def group(path: str, text: str, lines: Mapping[str, str]) -> RenderableType:
     width = max(map(len, lines)) + 2
     joined = {name: " ".join(line.split()) for name, line in lines.items()}
     entries = [(name, _(line)) for name, line in joined.items()]
-    return Group(*parts, Entries(entries, width))
+    return Group(*parts, Entries(entries, width), Text(), Entries([_entry(p) for p in params], 28))
 
 
 def command(path: str, text: str, params: Sequence[Any], common: Collection[str]) -> RenderableType:
@@ -78,7 +78,8 @@ def command(path: str, text: str, params: Sequence[Any], common: Collection[str]
     own = [p for p in params if p not in arguments and p.name not in {*common, "help"}]
     shared = [p for p in params if p not in arguments and p.name in {*common, "help"}]
     own += [p for p in shared if p.name == "seed"]
-    words = [path, "[OPTIONS]", *(f"[{p.display_name_raw.upper()}]" for p in arguments)]
+    names = [(p.display_name_raw.upper(), p.required) for p in arguments]
+    words = [path, "[OPTIONS]", *(name if needed else f"[{name}]" for name, needed in names)]
     parts: list[RenderableType] = [Title(_("Usage: ") + " ".join(words)), Text()]
     for paragraph in text.split("\n\n"):  # the catalogue has them one by one, each in one line
         line = " ".join(paragraph.split())
@@ -96,7 +97,7 @@ def _entry(param: Any) -> tuple[str, str]:
     does = " ".join([_(text), *_default(param)])
     if param.param_type_name == "argument":
         return param.display_name_raw.upper(), does
-    names = "/".join([*param.opts, *param.secondary_opts])
+    names = "/".join([*sorted(param.opts, key=len), *param.secondary_opts])
     return f"{names} {_kind(param)}".rstrip(), does
 
 

@@ -23,6 +23,8 @@ from seqlab.lab import BadInput, Question
 from seqlab.locale import _
 
 _MOST = 10_000  # hands of one class
+# A letter and its hands, or a letter alone; letters side by side are a word
+_HANDS = re.compile(r"([a-z])(?:\s*[:=]?\s*(\d+)|(?![a-z]))")
 
 
 def letters(question: Question) -> str:
@@ -39,8 +41,8 @@ def votes(text: str, question: Question) -> list[int] | None:
     names = letters(question)
     if not typed.strip():
         return None
-    found = re.findall(r"([a-z])\s*[:=]?\s*(\d*)", typed)
-    rest = re.sub(r"([a-z])\s*[:=]?\s*(\d*)", "", typed)
+    found = _HANDS.findall(typed)
+    rest = _HANDS.sub("", typed)
     counts = {name: 0 for name in names}
     for name, number in found:
         if name not in counts or len(number) > 5:
@@ -48,7 +50,7 @@ def votes(text: str, question: Question) -> list[int] | None:
         counts[name] += int(number) if number else 1
     else:
         whole = sum(counts.values())
-        if found and not rest.strip(" ,;.\t") and 0 < whole <= _MOST:
+        if found and not rest.strip(" ,;.\t、。") and 0 < whole <= _MOST:
             return list(counts.values())
     expected = _("a letter from a to {last}, or a tally of hands").format(last=names[-1])
     example = " ".join(f"{name}{n}" for name, n in zip(names[:3], (12, 30, 5)))
@@ -115,12 +117,17 @@ def _is_tally(given: Sequence[int] | None) -> bool:
     return given is not None and sum(given) > 1
 
 
+def is_right(question: Question, given: Sequence[int] | None) -> bool:
+    """Whether it was predicted: by more than half of the hands."""
+    return given is not None and 2 * given[question.answer] > sum(given)
+
+
 def _verdict(question: Question, given: Sequence[int] | None, right: str) -> RenderableType:
     if given is None:
         return Verdict(_("The answer: {right}").format(right=right), True)
-    hands, agree = sum(given), given[question.answer]
-    if hands == 1:
-        told = _("Predicted: {right}") if agree else _("Not so. It is {right}")
-        return Verdict(told.format(right=right), bool(agree))
-    told = _("{agree} of {hands} hands predicted it: {right}")
-    return Verdict(told.format(agree=agree, hands=hands, right=right), 2 * agree > hands)
+    if _is_tally(given):
+        told = _("{agree} of {hands} hands predicted it: {right}")
+    else:
+        told = _("Predicted: {right}") if is_right(question, given) else _("Not so. It is {right}")
+    told = told.format(agree=given[question.answer], hands=sum(given), right=right)
+    return Verdict(told, is_right(question, given))

@@ -134,12 +134,28 @@ def plan(rng: Generator, number: int, topic: str | None, names: Sequence[str]) -
     if topic is None:
         rounds = -(-number // len(course))
         return [str(name) for _r in range(rounds) for name in rng.permutation(course)][:number]
-    name = topics.find(topic)
-    name = _ABOUT.get(name, name)
-    if name not in course:
-        expected = _("one of {names}").format(names=listed(course))
-        hint = "--trained" if name in TRAINED else course[0]
-        raise BadInput(f"--topic {topic}", expected, hint)
+    name = _experiment(topic, course)
     earlier = course[: course.index(name)] or [name]
     between = [str(n) for _round in range(number) for n in rng.permutation(earlier)]
-    return [name if i % 2 == 0 else between[i] for i in range(number)]
+    return [name if i % 2 == 0 else between[i // 2] for i in range(number)]
+
+
+def _experiment(topic: str, course: Sequence[str]) -> str:
+    """The experiment of `course` that asks about a topic.
+
+    Raises:
+        BadInput: there is none.
+    """
+    pages = [page for page, name in _ABOUT.items() if name in course]
+    expected = _("one of {names}").format(names=listed([*course, *pages]))
+    try:
+        found = topics.find(topic)
+    except BadInput as problem:  # it names the topics that can be explained
+        raise BadInput(problem.wrong, expected, problem.hint) from None
+    name = _ABOUT.get(found, found)
+    if name in course:
+        return name
+    if name in TRAINED:
+        raise BadInput(f"--topic {topic}", expected, "--trained")
+    hint = f"'seqlab {name} --predict'" if catalogue.find(name) else f"'seqlab explain {name}'"
+    raise BadInput(_("no questions about {name}").format(name=name), expected, hint)

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from conftest import Run, line, timeless
 from rich.cells import cell_len
 
 import seqlab as package
-from seqlab import catalogue
+from seqlab import catalogue, emit
 
 NAMES = [e.name for e in catalogue.EXPERIMENTS]
 FAST = ["vanish", "--steps", "5", "--hidden", "4", "--seeds", "2"]
@@ -60,6 +61,25 @@ def test_help_lists_every_option_of_run_with_its_default(seqlab: Run) -> None:
         assert option in text
     assert "noise|none" in text
     assert "[default: 50]" in text
+
+
+def test_help_and_errors_look_as_they_are_asked_to(seqlab: Run) -> None:
+    for words in (*map(str.split, NAMES), ["explain"], ["quiz"], ["source"], ["lecture", "play"]):
+        narrow = seqlab(*words, "--help", "--ascii", "--width=60")
+        assert narrow.status == 0 and narrow.text.isascii() and narrow.widest <= 60, words
+    assert "\x1b[38;2;" in seqlab("vanish", "--color", "truecolor", "--help").text
+    error = seqlab("explain", "é", "--ascii")
+    assert error.status == 2 and error.errors.startswith("error: no topic 'e'")
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [("unroll", "[OPTIONS] [TEXT]"), ("lecture show", "[OPTIONS] NAME"), ("lecture", "COMMAND ")],
+)
+def test_usage_has_brackets_around_what_may_be_left_out(
+    seqlab: Run, words: str, usage: str
+) -> None:
+    assert seqlab(*words.split(), "--help").text.startswith(f"Usage: seqlab {words} {usage}")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -378,6 +398,28 @@ def test_ctrl_c_in_a_training_shows_what_there_is() -> None:
             told += rest
     os.close(leader)
     assert told.rindex(b"\x1b[?25h") > told.rindex(b"\x1b[?25l")  # the cursor is back
+
+
+def test_a_stopped_run_is_not_asked_about(
+    seqlab: Run, stop_at_view: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "converses", lambda: True)
+    stop_at_view(2)
+    outcome = seqlab("gates", "--train-steps", "50", "--seeds", "1", "--predict", stdin=b"a\n")
+    assert outcome.status == 130 and "Stopped before the end" in outcome.text
+    assert "Enter alone" not in outcome.text and "It is" not in outcome.text
+
+
+def test_the_film_is_shown_between_question_and_answer(
+    seqlab: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emit, "converses", lambda: True)
+    monkeypatch.setattr(emit.Film, "play", lambda _film, _look: emit.put("THE FILM"))
+    text = seqlab(*FAST, "--predict", stdin=b"\n").text
+    parts = ("Enter alone", "THE FILM", "How far back", "The answer: ")
+    assert sorted(parts, key=text.index) == list(parts)
+    # a question would be no JSON
+    assert seqlab(*FAST, "--predict", "--json").json["experiment"] == "vanish"
 
 
 def test_an_ascii_terminal_gets_ascii() -> None:

@@ -4,6 +4,8 @@ import io
 import os
 import pty
 import signal
+import stat
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import terminal as terminals
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 from seqlab import cli, emit
@@ -181,6 +184,27 @@ def test_lines_are_never_longer_than_the_terminals(
 # Ctrl-C
 
 
+def test_ctrl_c_goes_to_the_end_of_a_film(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = emit.Film()
+    film.frames = [[[Segment("the first")]], [[Segment("the second")]]]
+
+    def interrupt(seconds: float) -> None:
+        assert seconds == emit.SECONDS / 2
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(time, "sleep", interrupt)
+    try:
+        film.play(emit.Look(), "the film")
+    except KeyboardInterrupt:
+        pytest.fail("it ends more than the film")
+    text = terminal.getvalue()
+    assert "the first" in text and "the second" not in text
+    assert text.rindex("\x1b[2K") > text.index("the first") and "\x1b[?25h" in text
+
+
 def test_ctrl_c_stops_work_that_has_a_view_at_its_next_word() -> None:
     with emit.progress(io.StringIO()) as watch:
         watch(0.1, "one", lambda: "view")
@@ -252,3 +276,16 @@ def test_a_file_that_cannot_be_written_is_named_and_no_other(tmp_path: Path) -> 
     long = tmp_path / ("a" * 250 + ".txt")
     emit.write_whole(long, "text")  # its temporary neighbour has a name of its own
     assert [p.name for p in tmp_path.iterdir()] == [long.name]
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    mask = os.umask(0o027)
+    try:
+        emit.write_whole(file, "new")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640  # what any new file gets
+    file.chmod(0o604)
+    emit.write_whole(file, "newer")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o604 and file.read_text() == "newer"

@@ -185,6 +185,17 @@ def test_the_syllabus_speaks_chinese(seqlab: Run, untranslated: set[str]) -> Non
     assert not untranslated
 
 
+def test_a_command_of_several_speaks_chinese(seqlab: Run) -> None:
+    english = seqlab("lecture")
+    assert english.status == 0 and "--lang" in english.text
+    chinese = seqlab("lecture", "--help", "--lang", "zh")
+    assert chinese.status == 0 and chinese.text.startswith("用法：seqlab lecture COMMAND")
+    assert seqlab("lecture", "--lang=zh").text == chinese.text
+    before, behind = ["lecture", "--lang", "zh", "list"], ["lecture", "list", "--lang", "zh"]
+    assert is_chinese(seqlab(*before).text)
+    assert seqlab(*before).text == seqlab(*behind).text
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [

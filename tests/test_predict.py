@@ -28,7 +28,10 @@ QUESTION = Question("How much?", ["nothing", "half", "all"], 1, "Half of it was 
         ("a 12, b 30", [12, 30, 0]),
         ("a=12 b:30", [12, 30, 0]),
         ("a2 a3 c1", [5, 0, 1]),
+        ("a3b4", [3, 4, 0]),
+        ("b a b", [1, 2, 0]),
         ("ａ１２ ｂ３", [12, 3, 0]),
+        ("a12、b30，c5。", [12, 30, 5]),
         ("", None),
         ("   ", None),
     ],
@@ -39,7 +42,8 @@ def test_votes(typed: str, votes: list[int] | None) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["d", "a1 d2", "hello", "12", "a-3", "a0", "a99999", "a123456", "b!", "ab\x1b[31m", "½"],
+    ["d", "a1 d2", "hello", "12", "a-3", "a0", "a99999", "a123456", "b!", "ab\x1b[31m", "½"]
+    + ["ab", "cab", "bb", "a3bc", "。"],
 )
 def test_what_is_no_vote(typed: str) -> None:
     with pytest.raises(BadInput, match="a letter from a to c"):
@@ -82,6 +86,7 @@ def test_hands_are_bars_and_counted() -> None:
     longest = [line.count("█") for line in text.splitlines() if line[:2] in ("a ", "b ", "c ")]
     assert longest[1] > longest[0] > longest[2] == 0
     assert "✗" in shown([12, 4, 0])  # fewer than half
+    assert "✗" in shown([3, 4, 3])  # the most, but fewer than half
 
 
 def test_a_class_predicts_before_it_sees() -> None:

@@ -34,10 +34,12 @@ def test_the_right_answer_depends_on_the_options(name: str) -> None:
 
 def test_a_quiz_is_spaced_over_earlier_topics() -> None:
     names = list(quizzes.INSTANT)
-    plan = quizzes.plan(np.random.default_rng(0), 9, "reach", names)
-    assert plan[::2] == ["reach"] * 5
-    assert len(set(plan[1::2])) == 4  # others, and none twice before all were had
-    assert all(COURSE.index(name) < COURSE.index("reach") for name in plan[1::2])
+    earlier = [name for name in names if COURSE.index(name) < COURSE.index("reach")]
+    for seed in range(50):
+        plan = quizzes.plan(np.random.default_rng(seed), 4 * len(earlier), "reach", names)
+        assert plan[::2] == ["reach"] * 2 * len(earlier)
+        for had in (plan[1::2][: len(earlier)], plan[1::2][len(earlier) :]):
+            assert sorted(had) == sorted(earlier)  # none twice before all were had
     assert quizzes.plan(np.random.default_rng(0), 3, "unroll", names) == ["unroll"] * 3
     several = quizzes.plan(np.random.default_rng(0), 2 * len(names), None, names)
     assert sorted(several) == sorted(2 * names) and set(several[: len(names)]) == set(names)
@@ -50,9 +52,10 @@ def test_a_page_of_the_book_has_its_experiment() -> None:
 
 def test_json(seqlab) -> None:
     content = seqlab("quiz", "--number", "4", "--seed", "5", "--json").json
-    assert content["seed"] == 5 and content["score"] is None and len(content["questions"]) == 4
+    assert list(content) == ["seed", "questions"]
+    assert content["seed"] == 5 and len(content["questions"]) == 4
     for asked in content["questions"]:
-        assert 0 <= asked["answer"] < len(asked["choices"]) and asked["given"] is None
+        assert 0 <= asked["answer"] < len(asked["choices"])
         assert asked["why"] and asked["command"].startswith(f"seqlab {asked['experiment']} ")
     again = seqlab("quiz", "--number", "4", "--seed", "5", "--json").json
     assert again == content
@@ -78,15 +81,18 @@ def test_without_a_terminal_it_is_a_hand_out(seqlab, language: str, width: int) 
 
 
 def test_the_score_at_the_end(seqlab) -> None:
-    words = ["quiz", "--number", "2", "--seed", "1"]
+    words = ["quiz", "--number", "3", "--seed", "1"]
     asked = seqlab(*words, "--json").json["questions"]
     right = ["abcdefghij"[each["answer"]] for each in asked]
-    with Terminal(*words) as terminal:
-        terminal.wait_for("question 1 of 2", "Enter alone")
+    wrong = ["a" if letter != "a" else "b" for letter in right]
+    with Terminal(*words, rows=70) as terminal:
+        terminal.wait_for("question 1 of 3", "Enter alone")
         terminal.press(right[0] + "\n")
-        terminal.wait_for("Predicted: ", "question 2 of 2")
-        terminal.press("a\n" if right[1] != "a" else "b\n")
-        terminal.wait_for("Not so.", "1 of 2 right", "seqlab quiz --number 2 --seed 1")
+        terminal.wait_for("✓ Predicted: ", "question 2 of 3")
+        terminal.press(wrong[1] + "\n")
+        terminal.wait_for("✗ Not so.", "question 3 of 3")
+        terminal.press(f"{right[2]}4 {wrong[2]}4\n")  # a tie is no prediction
+        terminal.wait_for("✗ 4 of 8", "1 of 3 right", "seqlab quiz --number 3 --seed 1")
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
 
 
@@ -101,7 +107,11 @@ def test_a_run_that_takes_long_shows_how_far_it_is_and_not_what_it_finds() -> No
 def test_bad_input(seqlab) -> None:
     for words, told in (
         (["--topic", "vanihs"], "vanish"),
+        (["--topic", "vanihs"], "mix, rnn"),  # the pages that there are questions about too
         (["--topic", "recall"], "try --trained"),
+        (["--topic", "bias"], "no questions about bias: "),
+        (["--topic", "modes", "--trained"], "try 'seqlab modes --predict'"),
+        (["--topic", "ops"], "try 'seqlab explain ops'"),
         (["--number", "0"], "--number 0"),
         (["--number", "999"], "at most 50"),
         (["--seed", "-1"], "--seed -1"),
@@ -109,3 +119,4 @@ def test_bad_input(seqlab) -> None:
         outcome = seqlab("quiz", *words)
         assert outcome.status == 2 and outcome.errors.count("\n") == 1
         assert told in outcome.errors, outcome.errors
+        assert " modes," not in outcome.errors and " ops," not in outcome.errors

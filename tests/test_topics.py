@@ -72,7 +72,12 @@ def test_what_a_topic_says_to_try_is_understood(name: str) -> None:
 
 
 def test_another_word_finds_its_topic(seqlab) -> None:
-    for word, name in (("BPTT", "vanish"), ("RoPE", "positions"), ("self attention", "attention")):
+    for word, name in (
+        ("BPTT", "vanish"),
+        ("RoPE", "positions"),
+        ("self attention", "attention"),
+        ("梯度消失", "vanish"),
+    ):
         assert topics.find(word) == name
     assert set(topics.ALIASES.values()) <= set(NAMES)
     assert not set(topics.ALIASES) & set(NAMES)
@@ -133,7 +138,10 @@ def test_the_plain_source_is_the_file_on_a_7_bit_terminal_too() -> None:
 
 
 def test_what_is_missing_is_said_in_the_language_spoken(seqlab) -> None:
-    assert "missing parameter: name" in seqlab("lecture", "show").errors
+    assert (
+        "argument name is missing; try 'seqlab lecture show --help'"
+        in seqlab("lecture", "show").errors
+    )
 
 
 def test_source_is_ascii_where_it_must_be(seqlab) -> None:

@@ -138,7 +138,7 @@ class _Drawing:
         short = (
             f"{float(number):.1f}".removeprefix("0") if number.replace(".", "").isdigit() else ""
         )
-        forms = [f"{what} {number}".strip(), what + number, what + short]
+        forms = [f"{what} {number}".strip(), f"{what} {short}"]
         return next((text for text in forms if cell_len(text) <= width), what)
 
     def thumbnail(self, x: int, y: int, width: int, values: Floats) -> None:

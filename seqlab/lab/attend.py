@@ -34,12 +34,13 @@ from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.heads import Pattern
 from seqlab.lab import BadInput, Check, Question, Result, Seed, Watch, require
-from seqlab.locale import N_, _, listed, ngettext
+from seqlab.locale import N_, _, listed, ngettext, sentences
 from seqlab.tokens import BLANK, CONTINUED, Tokens
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 View = Literal["head", "average", "rollout"]
+_CHOICES = 16  # of a question; of a longer text only some words are
 
 SENTENCE = "The animal didn't cross the street because it was too tired"
 _PROBE = 24  # random tokens, read twice
@@ -865,7 +866,8 @@ def _caveat(result: Attend) -> str:
     starred = any(_label(result, h)[0].endswith("*") for h in result.heads)
     if not starred or result.row is not None or result.compared is not None:
         return _no_explanation()
-    return _("* a head for repetitions, by random tokens read twice.") + " " + _no_explanation()
+    star = _("* a head for repetitions, by random tokens read twice.")
+    return sentences([star, _no_explanation()])
 
 
 def _no_explanation() -> str:
@@ -877,19 +879,26 @@ def _no_explanation() -> str:
 
 def _caption(result: Attend) -> Note:
     where = _shape_of(result)
-    if result.view == "rollout":
-        return Note(f"{where} · " + _("rollout through all layers"))
-    if result.view == "average":
-        if result.layer is None:
-            return Note(f"{where} · " + _("mean of all heads"))
-        return Note(f"{where} · " + _("mean of layer {layer}").format(layer=result.layer))
+    if result.view != "head":
+        return Note(f"{where} · {_drawn(result)}")
     assert result.layer is not None and result.head is not None
     found = result.find(result.layer, result.head)
-    parts = [where, _("layer {layer} head {head}").format(layer=found.layer, head=found.head)]
+    parts = [where, _drawn(result)]
     parts.append(_("here: {pattern}").format(pattern=_pattern(found.pattern, found.score)))
     if found.probe is not None:
         parts.append(_("random tokens: {pattern}").format(pattern=_pattern(*found.probe)))
     return Note(" · ".join(parts))
+
+
+def _drawn(result: Attend) -> str:
+    """Which matrix is drawn large."""
+    if result.view == "rollout":
+        return _("rollout through all layers")
+    if result.view == "average" and result.layer is None:
+        return _("mean of all heads")
+    if result.view == "average":
+        return _("mean of layer {layer}").format(layer=result.layer)
+    return _("layer {layer} head {head}").format(layer=result.layer, head=result.head)
 
 
 def _shape_of(result: Attend) -> str:
@@ -1327,13 +1336,14 @@ def _of_all(result: Attend) -> str:
     if copying:
         best = max(copying, key=lambda h: h.probe.score if h.probe else 0.0)
         assert best.probe is not None
-        text += " " + ngettext(
+        probed = ngettext(
             "On random tokens read twice {n} is an induction head: layer {layer} head "
             "{head}, {score}.",
             "On random tokens read twice {n} are induction heads, layer {layer} head {head} "
             "most, {score}.",
             len(copying),
         ).format(n=len(copying), layer=best.layer, head=best.head, score=_share(best.probe.score))
+        return sentences([text, probed])
     return text
 
 
@@ -1400,7 +1410,8 @@ def _of_comparison(result: Attend) -> str:
     if most.share < _UNMOVED:
         text = _("No row that both sentences have moved by as much as .005 of its weight.")
         if result.causal:
-            text += " " + _("Under the causal mask a word sees nothing of what comes after it.")
+            masked = _("Under the causal mask a word sees nothing of what comes after it.")
+            return sentences([text, masked])
         return text
     link = most.links[0]
     return _(
@@ -1457,16 +1468,35 @@ def question(result: Attend | Seen) -> Question:
             _("In which layer does the class token look at itself most?"), layers, layer, why
         )
     text = result.sentence
-    groups = _groups(text.tokens, text.words, pieces=False)
-    matrix = _joined(text.matrix, groups)
-    choices = list(dict.fromkeys(g.label for g in groups))
-    token = len(text.tokens) - 1 if result.row is None else result.row.token
+    groups = _groups(text.tokens, text.words, pieces=result.pieces)
+    named = _distinct(groups)
+    last = max((g.start for g in groups if not g.special), default=groups[-1].start)
+    token = last if result.row is None else result.row.token
     asked = max(i for i, g in enumerate(groups) if g.start <= token)
-    totals = [float(matrix[asked, [g.label == c for g in groups]].sum()) for c in choices]
-    answer = int(np.argmax(totals))
+    row = _joined(text.matrix, groups)[asked]
+    # what a head may plainly look at, and where this one does; in the order of the sentence
+    seen = [i for i in range(len(groups)) if i <= asked or not result.causal]
+    likely = {0, max(0, asked - 1), asked, *np.argsort(-row, kind="stable")[:3].tolist()}
+    choices = seen if len(seen) <= _CHOICES else [i for i in seen if i in likely]
+    answer = int(row.argmax())
     return Question(
-        _("Where does ‘{word}’ look most?").format(word=groups[asked].label),
-        choices,
-        answer,
-        _("It gives {weight} of its weight there.").format(weight=_share(totals[answer])),
+        _("Where does ‘{word}’ look most? ({matrix})").format(
+            word=named[asked], matrix=_drawn(result)
+        ),
+        [named[i] for i in choices],
+        choices.index(answer),
+        _("It gives {weight} there, the largest number of its row.").format(
+            weight=_share(float(row[answer]))
+        ),
     )
+
+
+def _distinct(groups: Sequence[_Group]) -> list[str]:
+    """What the words are called; those that occur twice with their number in the sentence."""
+    counts = Counter(group.label for group in groups)
+    names, n = [], 0
+    for i, group in enumerate(groups):
+        n += not group.special
+        twice = _("{word} (word {n})").format(word=group.label, n=i + 1 if group.special else n)
+        names.append(twice if counts[group.label] > 1 else group.label)
+    return names

@@ -51,7 +51,7 @@ from seqlab.lab import (
 )
 from seqlab.lab.handwriting import Reading, Scanned, readings, scanned, unread
 from seqlab.lab.probes import Attention, Example, Mistake, Similarity
-from seqlab.locale import N_, _, ngettext
+from seqlab.locale import N_, _, ngettext, sentences
 from seqlab.saved import Kind, Origin
 from seqlab.tasks import digits
 from seqlab.tasks.digits import Digits
@@ -945,7 +945,7 @@ def _right(result: Classify) -> str:
         if ties == 1
         else _("{ties} confusions happen {n} times each.")
     ).format(label=label, read=read, n=times, ties=ties)
-    return _("{first} {second}").format(first=text, second=confused)
+    return sentences([text, confused])
 
 
 def _liking(found: Sequence[Attention]) -> set[int]:

@@ -1108,7 +1108,7 @@ def _settings(result: Cost) -> str:
         return shape
     device = _("CPU") if result.device == "cpu" else str(result.device)
     threads = ngettext("{n} thread", "{n} threads", result.threads).format(n=result.threads)
-    where = f"{device}, {threads}" if result.device == "cpu" else device
+    where = listed([device, threads]) if result.device == "cpu" else device
     what = _("forward and backward") if result.backward else _("forward")
     best = _("best of {n} runs").format(n=result.repeats)
     sequences = _("batch {n}").format(n=result.batch)

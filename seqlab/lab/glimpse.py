@@ -44,7 +44,7 @@ from seqlab.lab import (
     series,
     some_of,
 )
-from seqlab.locale import N_, _, listed, ngettext
+from seqlab.locale import N_, _, listed, ngettext, sentences
 from seqlab.tasks import regions as task
 
 Floats = NDArray[np.float64]
@@ -1178,7 +1178,7 @@ def _learning_said(result: Glimpse) -> str:
         before = int((found["soft"] < found["reinforce"]).sum())
         text = _("Soft is there before REINFORCE in {count} of {networks}.")
         parts.append(text.format(count=before, networks=_networks(result)))
-    return " ".join(parts)
+    return sentences(parts)
 
 
 def _networks(result: Glimpse) -> str:
@@ -1214,7 +1214,7 @@ def _noise_said(result: Glimpse) -> str:
                 plain=number(np.median(plain[both])), less=number(np.median(less[both])),
                 count=_of(result, (less < plain)[both]),
             ))  # fmt: skip
-    return " ".join(parts)
+    return sentences(parts)
 
 
 def _bias_said(result: Glimpse) -> str:

@@ -781,8 +781,10 @@ def _answered(result: Mix) -> str:
     """Which entries answer, how many they are, and what the layer norm makes of it."""
     names = ("token", "channel", "both")
     reach = {
-        name: f"{_(_REACHES[_reach(getattr(result.influence, name), result.at)])}"
-        f" ({count(result.step(name).answers)})"
+        name: _("{reach} ({n})").format(
+            reach=_(_REACHES[_reach(getattr(result.influence, name), result.at)]),
+            n=count(result.step(name).answers),
+        )
         for name in names
     }
     return _(

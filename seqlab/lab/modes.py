@@ -785,7 +785,9 @@ def question(result: Modes) -> Question:
         ),
         [str(n) for n in choices],
         choices.index(read),
-        _("Cell {first} says the first word; the first {frames} cells read a picture each.").format(
-            first=mode.first + 1, frames=mode.task.frames
-        ),
+        ngettext(
+            "Cell {first} says the first word; the first cell alone reads a picture.",
+            "Cell {first} says the first word; the first {frames} cells read a picture each.",
+            mode.task.frames,
+        ).format(first=mode.first + 1, frames=mode.task.frames),
     )

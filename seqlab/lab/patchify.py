@@ -821,7 +821,7 @@ def _cost_line(result: Patchify) -> str:
         for c in result.cost
         if c.scores is not None
     ]
-    return _("attention scores (N+1)² in patches of {all}").format(all="; ".join(each))
+    return _("attention scores (N+1)² in patches of {all}").format(all=_("; ").join(each))
 
 
 def _millions(macs: int) -> str:

@@ -33,7 +33,7 @@ from seqlab.figures.picture import Picture
 from seqlab.figures.prose import Note, Title
 from seqlab.figures.table import Column, Table
 from seqlab.lab import BadInput, Check, Question, Result, Seed, require
-from seqlab.locale import N_, _, listed
+from seqlab.locale import N_, _, listed, sentences
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -836,10 +836,10 @@ def _legend(result: Windows) -> _Legend:
     side = result.shape.grid // result.shape.window
     numbers = {"at": result.at, "stage": result.stage, "d": result.block_width, "n": side}
     numbers["pick"] = result.pick
-    for sentences in (coloured, plain):
+    for texts in (coloured, plain):
         if not _lined(side, _PANEL):
-            sentences.append(_("{n} × {n} windows: too many for lines between them."))
-    return _Legend(*(" ".join(texts).format(**numbers) for texts in (coloured, plain)))
+            texts.append(_("{n} × {n} windows: too many for lines between them."))
+    return _Legend(*(sentences(texts).format(**numbers) for texts in (coloured, plain)))
 
 
 def _stages(result: Windows) -> Flow:
@@ -1061,7 +1061,7 @@ def _saved(result: Windows) -> str:
     if dearer:
         text = _("Padded windows take more than global attention {places}.")
         told.append(text.format(places=_("; ").join(dearer)))
-    return " ".join(told)
+    return sentences(told)
 
 
 def question(result: Windows) -> Question:
@@ -1072,12 +1072,13 @@ def question(result: Windows) -> Question:
     several = sorted([right, *list(dict.fromkeys(others))[:3]])
     text = _(
         "Attention in windows of {M} × {M} patches, in the next block shifted by {k}. Of {n}"
-        " patches the one in row {row}, column {column} is nudged: how many change?"
+        " patches the one in row {row}, column {column} is nudged: how many change after both"
+        " blocks?"
     )
     if not shape.shift:
         text = _(
             "Two blocks of attention in windows of {M} × {M} patches, without shift. Of {n} patches"
-            " the one in row {row}, column {column} is nudged: how many change?"
+            " the one in row {row}, column {column} is nudged: how many change after both blocks?"
         )
     row, column = result.place
     text = text.format(M=M, k=shape.shift, n=count(n), row=row + 1, column=column + 1)

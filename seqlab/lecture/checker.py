@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import inspect
 import json
 import os
 import time
@@ -21,6 +22,7 @@ from seqlab.locale import _, spoken
 WIDTHS = (emit.NARROWEST, 60, 80, 100, 140)  # that screens are kept at
 GROUNDS: tuple[Ground, ...] = ("dark", "light")  # and for each of these
 _LARGEST = 1 << 23  # bytes of a recording
+_FILES = ("image", "load", "model")  # options that may name a file, from this folder
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Recording(NamedTuple):
     screen: str
 
 
-def check(script: Script) -> Iterator[Checked]:
+def check(script: Script, look: Look | None = None) -> Iterator[Checked]:
     """Run every step that is a command, without the network; keep the screens of what succeeds.
 
     Ctrl-C ends all of it: a training that was cut short is no check.
@@ -61,7 +63,7 @@ def check(script: Script) -> Iterator[Checked]:
                 continue
             start, seconds, failure = time.perf_counter(), None, ""
             try:
-                with emit.progress() as watch:
+                with emit.progress(look=look) as watch:
                     result = step.call.result(_blind(watch))
                 report = step.call.report(result)
                 step.call.question(result)
@@ -79,8 +81,8 @@ def _blind(watch: Watch) -> Watch:
 
 def recording(step: Step, width: int, ground: Ground = "dark") -> Recording | None:
     """The newest recording of a step that fits into `width` columns; None where there is none."""
-    path = _path(step)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        path = _path(step)
         if path.is_file() and path.stat().st_size <= _LARGEST:
             content = json.loads(path.read_text(encoding="utf-8"))
             fitting = max(w for w in WIDTHS if w <= width)
@@ -107,10 +109,16 @@ def _kept(step: Step, page: RenderableType) -> str:
 
 
 def _path(step: Step) -> Path:
-    """Where the recording of a command lies, in the language spoken."""
+    """Where the recording of a command lies, in the language spoken.
+
+    What names a file is another command in another folder.
+    """
     assert step.call is not None
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    name = hashlib.sha256(step.call.command.encode()).hexdigest()[:20]
+    own, given = inspect.signature(step.call.module.run).parameters, step.call.options
+    named = any(given[name] != own[name].default for name in _FILES if name in given)
+    key = "\0".join([step.call.command, *([os.getcwd()] if named else [])])
+    name = hashlib.sha256(key.encode()).hexdigest()[:20]
     return Path(cache).expanduser() / "seqlab" / "lectures" / spoken() / f"{name}.json"
 
 

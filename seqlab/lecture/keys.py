@@ -28,8 +28,11 @@ _COMMANDS: dict[str, Command] = {
 }  # fmt: skip
 _GLANCE = 0.2  # seconds between two looks at the size of the terminal
 
-# What a terminal sends for one key: a character, or a sequence that begins with ESC
-_KEY = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\[O\x1b]|(?=\x1b))|[^\x1b]", re.DOTALL)
+# What a terminal sends for one key: a character, or a sequence that begins with ESC (on Linux
+# without a desktop F1 to F5 with ESC [[). What cannot belong to a sequence ends it.
+_KEY = re.compile(
+    r"\x1b(?:(?:\[\[?+|O)[ -?]*(?:[@-~]|(?=[^ -~]))|[^\[O\x1b]|(?=\x1b))|[^\x1b]", re.DOTALL
+)
 
 
 def command(key: str) -> Command | None:
@@ -43,13 +46,25 @@ def letter(key: str) -> str:
 
 
 class Keyboard:
-    """The keys that are pressed during a lecture: none is lost, and none is shown."""
+    """The keys that are pressed during a lecture; none is shown."""
 
     def __init__(self, fd: int | None) -> None:
         self._fd = fd  # of a terminal; None where there are no keys, only time
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._typed = ""
         self._size = _size()
+
+    def forget(self) -> None:
+        """Let "resized" follow: the screen may hold something else by now."""
+        self._size = None
+
+    def pressed(self) -> bool:
+        """Whether a key was pressed that nothing on the screen asked for; it is dropped."""
+        any_ = False
+        while self._fd is not None and select.select([self._fd], [], [], 0)[0] and self._read(0):
+            any_ = True
+        self._typed = ""
+        return any_
 
     def key(self, seconds: float | None) -> str:
         """The next key, as the terminal sends it; Enter after so many seconds without one.
@@ -106,18 +121,26 @@ def listening() -> Iterator[Keyboard]:
 
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
+    keyboard = Keyboard(fd)
 
-    def listen(*_signal: object) -> None:
-        tty.setcbreak(fd, termios.TCSADRAIN)  # what was typed by now is kept
+    def listen() -> None:
+        tty.setcbreak(fd, termios.TCSANOW)  # what was typed by now is kept
 
-    continued = signal.signal(signal.SIGCONT, listen)  # after Ctrl-Z the shell has set its own mode
+    def listen_again(*_signal: object) -> None:
+        listen()  # after Ctrl-Z the shell has set its own mode
+        keyboard.forget()
+
+    continued = signal.signal(signal.SIGCONT, listen_again)
     try:
         listen()
-        yield Keyboard(fd)
+        yield keyboard
     finally:
+        # First, at once and without suppress(): a second Ctrl-C can break off any Python function.
+        try:  # noqa: SIM105
+            termios.tcsetattr(fd, termios.TCSANOW, before)
+        except termios.error:  # the terminal may have gone
+            pass
         signal.signal(signal.SIGCONT, continued)
-        with contextlib.suppress(termios.error):  # the terminal may have gone
-            termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
 def require_terminal() -> None:

@@ -8,6 +8,7 @@ import importlib
 import shutil
 import sys
 import threading
+import time
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -24,6 +25,7 @@ from seqlab.lecture.stage import Stage
 from seqlab.locale import _
 
 _LONGEST = 100  # characters of a line that is typed
+_PATIENCE = 1.0  # seconds after which somebody presses a key to see whether anything happens
 
 
 class _Left(Exception):
@@ -80,13 +82,17 @@ class _Player:
         self.put(Note(_("The end of the lecture.")))
 
     def measure(self) -> None:
-        """Say so, before anything scrolls away, where the terminal has too few rows."""
-        rows = shutil.get_terminal_size((COLUMNS, ROWS)).lines
-        if self.auto is None and rows < ROWS:
+        """Say so, before anything scrolls away, while the terminal has too few rows."""
+        command: keys.Command = "resized"
+        while self.auto is None and command == "resized":
+            rows = _rows()
+            if rows >= ROWS:
+                return
             told = _("This terminal has {rows} rows, and screens up to {most}: enlarge it. Enter.")
             self.draw(Note(told.format(rows=rows, most=ROWS)))
-            if self.wait() == "quit":
-                raise _Left
+            command = self.wait()
+        if command == "quit":
+            raise _Left
 
     def step(self, index: int) -> int:
         """One step, until a key leads to another: the index of that."""
@@ -94,7 +100,10 @@ class _Player:
         step = self.script.steps[index]
         if step.call is not None:
             self.put(Title("", f"$ {step.call.command}"))
+        began = time.monotonic()
         self.stage.run(index, hidden=step.predict)
+        if time.monotonic() - began > _PATIENCE:
+            self.keyboard.pressed()  # whoever pressed a key had not seen the question yet
         question = self.stage.question(index)
         if question is not None and index not in self.answers:
             found = self.ask(index, question)
@@ -103,12 +112,16 @@ class _Player:
             film = self.stage.films.pop(index, None)
             if film is not None:
                 emit.clear(self.look)
-                film.play(self.look)
-        screens = self.stage.shown(index, question, self.answers.get(index))
-        at = 0
+                told = _("How it learned, faster than it did: any key goes on.")
+                film.play(self.look, told, self.keyboard.pressed)
+        at, screens = 0, self.screens(index, question)
         while True:
             self.draw(screens[at])
             command = self.wait()
+            if command == "resized":
+                screens = self.screens(index, question)
+                at = min(at, len(screens) - 1)
+                continue
             at += {"next": 1, "back": -1}.get(command, 0)
             if not 0 <= at < len(screens):
                 return max(0, index + (1 if at > 0 else -1))
@@ -116,12 +129,19 @@ class _Player:
             if found is not None:
                 return found
 
+    def screens(self, index: int, question: Question | None) -> list[RenderableType]:
+        """The screens of a step on this terminal."""
+        rows = _rows() if sys.stdout.isatty() else None
+        return self.stage.shown(index, question, self.answers.get(index), rows)
+
     def ask(self, index: int, question: Question) -> int | None:
         """Keep what the class predicts; or the index of the step that a key leads to instead."""
+        self.tell(index, question)
         asked = self.stage.asked(index, question)
+        letters = predict.letters(question)
         below: list[RenderableType] = []
         while True:
-            command, typed = self.line(Group(asked, *below), predict.letters(question))
+            command, typed = self.line(Group(asked, *below), letters)
             below = []
             if command == "next":
                 try:
@@ -130,7 +150,7 @@ class _Player:
                 except BadInput as problem:
                     below = [Note(str(problem))]
             elif command == "help":
-                below = [_help()]
+                below = [_help(letters)]
             elif command == "back":
                 return max(0, index - 1)
             else:
@@ -151,26 +171,33 @@ class _Player:
     def go(self) -> int | None:
         """The step that is asked for; None where it is none."""
         last = len(self.script.steps)
-        command, typed = self.line(Note(_("Go to which step, 1 to {last}?").format(last=last)))
-        if command == "quit":
-            raise _Left
-        number = keys.letter(typed).strip()
-        found = int(number) - 1 if number.isdecimal() else -1
-        return found if 0 <= found < last else None
+        asked = _("Go to which step, 1 to {last}? Enter alone stays here.").format(last=last)
+        below: list[RenderableType] = []
+        while True:
+            command, typed = self.line(Group(Note(asked), *below))
+            number = keys.letter(typed).strip()
+            if command != "next" or not number:
+                return None
+            if number.isdecimal() and 1 <= int(number) <= last:
+                return int(number) - 1
+            steps = _("a step from 1 to {last}").format(last=last)
+            below = [Note(str(BadInput(repr(number), steps)))]
 
     def wait(self) -> keys.Command:
         """What the next key asks for that asks for anything but help, which it gets."""
+        told = False
         while True:
             command = keys.command(self.keyboard.key(self.auto))
-            if command == "help":
+            if command == "help" and not told:
                 self.put(_help())
-            elif command is not None:
+                told = True
+            elif command not in (None, "help"):
                 return command
 
     def line(self, prompt: RenderableType, letters: str = "") -> tuple[keys.Command, str]:
         """A line that is typed, with "next"; at its beginning a key may be a command instead.
 
-        It is one unless it is one of the letters.
+        It is one unless it is one of the letters, or a space, as somebody may type before them.
         """
         typed = ""
         self.draw(prompt)
@@ -183,6 +210,8 @@ class _Player:
                 typed = typed[:-1]
             elif key == keys.ERASE_ALL:
                 typed = ""
+            elif key.isspace() and not typed:
+                continue
             elif command != "resized":
                 if command is not None and not typed and keys.letter(key) not in letters:
                     return command, ""
@@ -206,14 +235,15 @@ class _Player:
         emit.put_figure(renderable, self.look)
 
 
-def _help() -> RenderableType:
-    return Entries(
-        [
-            (_("Enter, space, →"), _("what comes next")),
-            ("b, ←", _("back")),
-            ("g", _("go to a step")),
-            ("r", _("run this step again")),
-            ("q", _("quit")),
-        ],
-        16,
-    )
+def _rows() -> int:
+    return shutil.get_terminal_size((COLUMNS, ROWS)).lines
+
+
+def _help(letters: str = "") -> RenderableType:
+    """The keys; at a question without those that are letters of its choices."""
+    onward = (_("Enter, space, →"), _("what comes next"))
+    if letters:
+        onward = (_("Enter"), _("answer with what is typed; alone, show the answer"))
+    others = [("g", _("go to a step")), ("r", _("run this step again")), ("q", _("quit"))]
+    free = [(key, does) for key, does in others if key not in letters]
+    return Entries([onward, ("←" if "b" in letters else "b, ←", _("back")), *free], 16)

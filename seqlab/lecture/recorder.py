@@ -1,9 +1,9 @@
 """A lecture without a speaker: the screens that a class would see, as a file.
 
 .cast is asciicast v2, which asciinema plays; .html and .svg show one screen below the other; .txt
-is plain. The same lecture gives the same bytes, whatever the machine did meanwhile: how long a
-screen stands in a .cast is what reading it takes, not what computing it took. The screens are drawn
-once, whatever they are written to.
+is plain. The same lecture gives the same bytes, times apart that a step measures: how long a screen
+stands in a .cast is what reading it takes, not what computing it took. The screens are drawn once,
+whatever they are written to.
 """
 
 import json
@@ -16,7 +16,8 @@ from rich.text import Text
 
 from seqlab import emit
 from seqlab.emit import Look
-from seqlab.lab import BadInput, Watch
+from seqlab.figures import glyphs
+from seqlab.lab import Watch
 from seqlab.lecture.script import ROWS, Script
 from seqlab.lecture.stage import Stage
 from seqlab.locale import _
@@ -27,13 +28,17 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _LETTERS_A_SECOND, _HAN_A_SECOND = 20.0, 8.0  # that are read
 
 
+class Failed(Exception):
+    """A step failed; the lecture itself is as it should be."""
+
+
 def screens(script: Script, look: Look, watch: Watch) -> list[RenderableType]:
     """All screens of all steps in their order; questions before answers.
 
     Ctrl-C interrupts it: no file shows a training that was cut short.
 
     Raises:
-        BadInput: a step failed.
+        Failed: a step did.
     """
     stage, last = Stage(script, look), len(script.steps)
     shown: list[RenderableType] = []
@@ -43,8 +48,8 @@ def screens(script: Script, look: Look, watch: Watch) -> list[RenderableType]:
         stage.run(index, watch=_within(watch, index, last, told))
         failure = stage.failure(index)
         if failure:
-            step = _("step {n}: {failure}").format(n=index + 1, failure=failure)
-            raise BadInput(step, "", f"'seqlab lecture check {script.name}'")
+            pattern = _("step {n}: {failure}; try 'seqlab lecture check {name}'")
+            raise Failed(pattern.format(n=index + 1, failure=failure, name=script.name))
         question = stage.question(index)
         if question is not None:
             shown.append(stage.asked(index, question))
@@ -77,7 +82,7 @@ def export(script: Script, look: Look, shown: Sequence[RenderableType], pattern:
         BadInput: one of the files could not be written; then none is.
         OSError: a file cannot be written.
     """
-    suffix, digits = pattern.suffix.lower(), len(str(len(shown)))
+    suffix, digits = pattern.suffix.lower(), max(2, len(str(len(shown))))
     numbers = range(1, len(shown) + 1)
     paths = [pattern.with_name(f"{pattern.stem}-{n:0{digits}}{suffix}") for n in numbers]
     for path in paths:
@@ -91,7 +96,8 @@ def _cast(script: Script, look: Look, shown: Sequence[RenderableType]) -> str:
     width = emit.width(look)
     texts = [emit.ansi(screen, width, look) for screen in shown]
     rows = max([ROWS, *(text.count("\n") + 1 for text in texts)])
-    header = {"version": 2, "width": width, "height": rows, "title": script.title}
+    title = glyphs.fit(script.title, look.ascii)
+    header = {"version": 2, "width": width, "height": rows, "title": title}
     lines, now = [json.dumps(header, ensure_ascii=False)], 0.0
     for text in texts:
         output = emit.CLEAR + text.replace("\n", "\r\n")

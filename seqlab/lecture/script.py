@@ -22,10 +22,9 @@
 A step is one of say, run, ask and source; `note` alone is for the step that follows it.
 """
 
-import bisect
+import contextlib
 import re
 import shlex
-import string
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,8 +32,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from seqlab import calls, topics
-from seqlab.lab import BadInput
+from seqlab import calls, predict, topics
+from seqlab.lab import BadInput, Question
 from seqlab.locale import N_, _, listed, spoken
 
 Kind = Literal["say", "run", "ask", "source"]
@@ -52,6 +51,7 @@ COLUMNS, ROWS = 100, 40  # of a projector
 BREATH = 10  # seconds that a class waits for a step without wondering
 _LARGEST = 1 << 18  # bytes of a file
 _LONGEST = 10_000  # minutes, or seconds of a step
+_HINT = "'seqlab lecture new FILE'"
 
 # What Python says of a text that is no TOML, and what to write instead; other versions of Python
 # may say something else.
@@ -75,6 +75,7 @@ _TOML: Mapping[str, str] = {
 _TEXTS = re.compile(
     r'''"""(?:[^\\]|\\.)*?"{3,5}|\'{3}.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*''', re.S
 )
+_EQUALS = re.compile(r"[ \t]*=")  # behind a text: it is a key in quotes
 _HEAD = re.compile(r"\s*(\[\[\s*step\s*]]|step\s*=)")
 
 
@@ -83,7 +84,7 @@ class Step:
     """One step: its kind and its text, and what belongs to some kinds only."""
 
     kind: Kind
-    text: str
+    text: str  # of a run, the command line behind `seqlab`
     note: str = ""
     call: calls.Call | None = None  # of a run
     predict: bool = True  # whether a run is asked for before it is shown
@@ -92,12 +93,17 @@ class Step:
     answer: int = 0
     why: str = ""
 
+    @property
+    def question(self) -> Question:
+        """What the class is asked at a step that asks."""
+        return Question(self.text, self.choices, self.answer, self.why)
+
 
 @dataclass(frozen=True)
 class Script:
     """A lecture."""
 
-    name: str
+    name: str  # as it was asked for: one of the list, or a file
     title: str
     about: str
     minutes: int
@@ -118,8 +124,9 @@ def path_of(name: str) -> Path:
     if name in names():
         return _HERE / spoken() / f"{name}.toml"
     path = Path(name)
-    if path.suffix.lower() == ".toml" and path.is_file():
-        return path
+    with contextlib.suppress(OSError):  # a name too long
+        if path.suffix.lower() == ".toml" and path.is_file():
+            return path
     wrong = _("no lecture {name}").format(name=repr(name))
     expected = _("one of {names}, or a file that ends in .toml").format(names=listed(names()))
     raise BadInput(wrong, expected, "'seqlab lecture list'")
@@ -144,7 +151,7 @@ def load(name: str) -> Script:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except UnicodeDecodeError as problem:
         raise BadInput(str(path), _("a text file in UTF-8"), "'seqlab lecture new'") from problem
-    return _Reader(path.name, text).script(name if name in names() else path.stem)
+    return _Reader(path.name, text).script(name)
 
 
 class _Reader:
@@ -155,18 +162,20 @@ class _Reader:
         try:
             self.content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as problem:
-            line = _number_in(str(problem)) or len(text.splitlines())
-            told = str(problem).partition(" (at")[0]
+            told, _at, place = str(problem).rpartition(" (at ")
+            number = re.match(r"line (\d+)", place)
             expected = _(_TOML.get(told, _ANY))
             told = _(told) if told in _TOML else _("this is no TOML")
+            line = int(number[1]) if number else self.last
             raise self.refused(line, told, expected) from problem
         except (ValueError, RecursionError) as problem:  # a number of 5000 digits, lists in lists
-            lines = text.split("\n")
-            first = bisect.bisect_left(
-                range(len(lines)), True, key=lambda n: _overflows("\n".join(lines[: n + 1]))
-            )
-            told = _("too long a number, or too deep a list")
-            raise self.refused(first + 1, told, _(_ANY)) from problem
+            told = _("too long a number, or too deep a list")  # nobody says in which line
+            raise BadInput(f"{file}: {told}", _(_ANY), _HINT) from problem
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return self.text.removesuffix("\n").count("\n") + 1
 
     def script(self, name: str) -> Script:
         """The whole lecture."""
@@ -175,8 +184,7 @@ class _Reader:
         if not top.get("title"):
             raise self.refused(1, "title", _('a title = "…" of the lecture'))
         if not top.get("step"):
-            last = len(self.text.splitlines())
-            raise self.refused(last, "[[step]]", _("at least one step"))
+            raise self.refused(self.last, "[[step]]", _("at least one step"))
         steps: list[Step] = []
         note, alone = "", None
         for index, table in enumerate(top["step"]):
@@ -214,7 +222,7 @@ class _Reader:
         choices = tuple(table.get("choices", ()))
         return Step(
             kind,
-            table[kind],
+            table[kind] if call is None else call.command.removeprefix("seqlab "),
             _joined(note, table.get("note", "")),
             call,
             table.get("predict", True),
@@ -249,11 +257,13 @@ class _Reader:
         if call.dressed or call.reads:
             expected = _("the experiment's own options: the lecture sees to the others")
             raise self.wrong(at, text, expected)
+        if call.options.get("save") is not None:
+            raise self.wrong(at, text, _("a run that writes no file"))
         return call
 
     def answer(self, step: int, table: Mapping[str, Any], choices: tuple[Any, ...]) -> int:
         """The index of the right choice of a question."""
-        letters = string.ascii_lowercase[: len(choices)]
+        letters = predict.letters(Question(table["ask"], choices, 0, ""))
         if "choices" not in table:
             raise self.wrong(_Place(step, "ask"), "ask", _('its choices = ["…", "…"]'))
         at = _Place(step, "choices")
@@ -278,7 +288,9 @@ class _Reader:
         try:
             return understand()
         except (BadInput, calls.ClickException, ValueError) as problem:  # shlex raises ValueError
-            told = calls.explained(problem, "seqlab --help")
+            context = getattr(problem, "ctx", None)  # of an experiment that was understood
+            command = "seqlab" if context is None else context.command_path
+            told = calls.explained(problem, f"{command} --help")
             raise self.wrong(at, told.wrong, told.expected, told.hint) from problem
 
     def wrong(self, at: "_Place", what: str, expected: str, hint: str = "") -> BadInput:
@@ -286,7 +298,7 @@ class _Reader:
 
     def refused(self, line: int, what: str, expected: str, hint: str = "") -> BadInput:
         place = _("{file}, line {line}").format(file=self.file, line=line)
-        return BadInput(f"{place}: {what}", expected, hint or "'seqlab lecture new FILE'")
+        return BadInput(f"{place}: {what}", expected, hint or _HINT)
 
 
 class _Place(NamedTuple):
@@ -300,8 +312,12 @@ class _Place(NamedTuple):
 
         What was read is TOML: without its texts and comments, every key is what a line begins with.
         """
-        bare = _TEXTS.sub(lambda found: '"' + "\n" * found[0].count("\n"), text)
-        lines = bare.split("\n")
+
+        def blank(found: re.Match[str]) -> str:
+            is_key = _EQUALS.match(text, found.end())
+            return found[0][1:-1] if is_key else '"' + "\n" * found[0].count("\n")
+
+        lines = _TEXTS.sub(blank, text).split("\n")
         first, after = 0, len(lines)
         if self.step is not None:
             heads = [i for i, line in enumerate(lines) if _HEAD.match(line)]
@@ -322,23 +338,6 @@ def _needed(kind: type, value: object) -> str:
     if isinstance(value, str) and kind is not list:
         return _("{what}, without quotes").format(what=written[kind])
     return written[kind]
-
-
-def _overflows(text: str) -> bool:
-    """Whether Python cannot read a text, for another reason than that it is no TOML."""
-    try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    except (ValueError, RecursionError):
-        return True
-    return False
-
-
-def _number_in(text: str) -> int | None:
-    """The line that tomllib's message names."""
-    digits = text.partition("line ")[2].partition(",")[0]
-    return int(digits) if digits.isdigit() else None
 
 
 def _joined(*notes: str) -> str:

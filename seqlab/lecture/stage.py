@@ -2,8 +2,10 @@
 
 import contextlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 from seqlab import emit, predict, topics
@@ -14,7 +16,7 @@ from seqlab.figures.markdown import Page
 from seqlab.figures.prose import Note, Title, Verdict
 from seqlab.lab import Question, Watch
 from seqlab.lecture import checker
-from seqlab.lecture.script import Script, Step
+from seqlab.lecture.script import ROWS, Script, Step
 from seqlab.locale import _
 
 
@@ -71,7 +73,7 @@ class Stage:
         """
         step = self.script.steps[index]
         if step.kind == "ask":
-            return Question(step.text, step.choices, step.answer, step.why)
+            return step.question
         report = self._reports.get(index)
         if report is None or getattr(report.result, "stopped", False):
             return None
@@ -79,18 +81,24 @@ class Stage:
 
     def asked(self, index: int, question: Question) -> RenderableType:
         """The screen of a question."""
-        return self._framed(index, predict.asked(question, self._command(index)))
+        return Group(predict.asked(question, self._command(index)), Text(), self._place(index))
 
     def shown(
-        self, index: int, question: Question | None = None, votes: Sequence[int] | None = None
+        self,
+        index: int,
+        question: Question | None = None,
+        votes: Sequence[int] | None = None,
+        rows: int | None = ROWS + 2,
     ) -> list[RenderableType]:
-        """The screens of a step; the last one answers its question, if it had one."""
+        """The screens of a step; the last one answers its question, if it had one.
+
+        What is taller than a terminal of so many rows becomes several screens.
+        """
         step = self.script.steps[index]
-        screens = [] if step.kind == "ask" else [self._framed(index, self._content(step, index))]
+        screens = [] if step.kind == "ask" else [self._content(step, index)]
         if question is not None:
-            answer = predict.answered(question, votes, self._command(index))
-            screens.append(self._framed(index, answer))
-        return screens
+            screens.append(predict.answered(question, votes, self._command(index)))
+        return [part for screen in screens for part in self._framed(index, screen, rows)]
 
     def _content(self, step: Step, index: int) -> RenderableType:
         if step.kind == "say":
@@ -116,10 +124,52 @@ class Stage:
         call = self.script.steps[index].call
         return "" if call is None else call.command
 
-    def _framed(self, index: int, *parts: RenderableType) -> RenderableType:
-        """A screen, and below it where in the lecture it stands."""
-        place = f"{self.script.title} · {index + 1}/{len(self.script.steps)}"
-        return Group(*parts, Text(), Note(place))
+    def _place(self, index: int, part: str = "") -> Note:
+        """Where in the lecture it is."""
+        return Note(f"{self.script.title} · {index + 1}/{len(self.script.steps)}{part}")
+
+    def _framed(self, index: int, screen: RenderableType, rows: int | None) -> list[RenderableType]:
+        """A screen, and below it its place, where there is room; or parts of it, if it must be."""
+        place = self._place(index)
+        whole: list[RenderableType] = [Group(screen, Text(), place), Group(screen, place), screen]
+        if rows is None:
+            return whole[:1]
+        room = rows - 1  # in the last one the cursor stands
+        for each in whole:
+            if len(self._lines(each)) <= room:
+                return [each]
+        breaks = _breaks(self._lines(screen), max(2, room - 2))
+        last = len(breaks) - 1
+        return [
+            Group(_Part(screen, start, stop), self._place(index, f" ({n}/{last})"))
+            for n, (start, stop) in enumerate(pairwise(breaks), 1)
+        ]
+
+    def _lines(self, screen: RenderableType) -> list[str]:
+        """The lines of a screen as it is drawn on this terminal."""
+        return emit.ansi(screen, emit.width(self.look), self.look).splitlines()
+
+
+def _breaks(lines: Sequence[str], room: int) -> list[int]:
+    """Where to break off, 0 and the end included: at an empty line, where there is one."""
+    found = [0]
+    while len(lines) - found[-1] > room:
+        stop = found[-1] + room
+        empty = (i + 1 for i in range(stop - 1, stop - room // 2, -1) if not lines[i].strip())
+        found.append(next(empty, stop))
+    return [*found, len(lines)]
+
+
+class _Part:
+    """Some of the lines of a screen."""
+
+    def __init__(self, screen: RenderableType, start: int, stop: int) -> None:
+        self.screen, self.start, self.stop = screen, start, stop
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in console.render_lines(self.screen, options, pad=False)[self.start : self.stop]:
+            yield from line
+            yield Segment.line()
 
 
 class _Recorded:

@@ -9,7 +9,7 @@ import gettext as _gettext
 import os
 from collections.abc import Iterable
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -58,6 +58,11 @@ def ngettext(one: str, many: str, n: float) -> str:
 def listed(words: Iterable[str]) -> str:
     """Several words in one sentence: with commas, which Chinese writes as 、 between such."""
     return _(", ").join(words)
+
+
+def sentences(several: Iterable[str]) -> str:
+    """Sentences one after the other: with a space between them, which Chinese has not."""
+    return reduce(lambda a, b: _("{first} {second}").format(first=a, second=b), several)
 
 
 def N_(message: str) -> str:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seqlab import emit
+from seqlab import emit, predict
 from seqlab.emit import Look
 from seqlab.figures.markdown import Page
 from seqlab.figures.prose import Note, Title, Verdict, Words
@@ -37,7 +37,10 @@ def lectures(*, look: Look) -> None:
 
 
 def show(name: Name, *, look: Look) -> None:
-    """All of a lecture as a text: its steps, its questions with their answers, its notes."""
+    """All of a lecture as a text: its steps, its notes, its own questions with their answers.
+
+    What a command asks is known when it runs: then the notes in a second terminal have the answer.
+    """
     found = script.load(name)
     parts: list[RenderableType] = [Title(found.title), Words(found.about), Text()]
     for number, step in enumerate(found.steps, 1):
@@ -80,7 +83,7 @@ def check(name: Name, *, look: Look) -> int:
     the step says).
     """
     found, failed, seconds = script.load(name), 0, 0.0
-    for checked in checker.check(found):
+    for checked in checker.check(found, look):
         failed += not checked.passed
         seconds += checked.seconds
         if checked.step.call is not None or not checked.passed:
@@ -108,8 +111,11 @@ def record(
         ),
     ] = None,
     look: Look,
-) -> None:
-    """Write a lecture as a file that plays (asciinema), or as pages: always the same bytes."""
+) -> int:
+    """Write a lecture as a file that plays (asciinema), or as pages.
+
+    The bytes are the same each time, except where a step measures times.
+    """
     if output is None and export is None:
         raise BadInput(
             "lecture record", _("-o FILE or --export FILE"), f"-o {Path(name).stem}.cast"
@@ -118,13 +124,18 @@ def record(
         if path is not None:
             emit.check_file(path, endings)
     found = script.load(name)
-    with emit.progress(look=look) as watch:
-        look = replace(look, width=look.width or script.COLUMNS)  # whatever this terminal has
-        shown = recorder.screens(found, look, watch)
+    try:
+        with emit.progress(look=look) as watch:
+            look = replace(look, width=look.width or script.COLUMNS)  # whatever this terminal has
+            shown = recorder.screens(found, look, watch)
+    except recorder.Failed as problem:
+        emit.error(str(problem), look)
+        return 1
+    if export is not None:  # it may refuse, and then nothing is written
+        recorder.export(found, look, shown, export)
     if output is not None:
         recorder.record(found, look, shown, output)
-    if export is not None:
-        recorder.export(found, look, shown, export)
+    return 0
 
 
 def new(
@@ -159,7 +170,8 @@ def _written(number: int, step: Step) -> list[RenderableType]:
     head = {"say": "", "run": "$ seqlab ", "source": "seqlab source ", "ask": ""}[step.kind]
     parts: list[RenderableType] = [Title(f"{number}  {step.kind}")]
     parts.append(Page(step.text) if step.kind == "say" else Words(head + step.text))
-    for i, choice in enumerate(step.choices):
-        parts.append(Words(f"  {'✓' if i == step.answer else ' '} {chr(97 + i)}  {choice}"))
+    for i, letter in enumerate(predict.letters(step.question)):
+        mark = "✓" if i == step.answer else " "
+        parts.append(Words(f"  {mark} {letter}  {step.choices[i]}"))
     parts += [Words(step.why)] if step.why else []
     return parts + ([Text(), Note(_("for the speaker:")), Page(step.note)] if step.note else [])

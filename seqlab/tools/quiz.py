@@ -45,31 +45,24 @@ def run(
         BadInput: there are no questions about the topic.
     """
     chosen = int(np.random.default_rng().integers(10**6)) if seed is None else seed
-    asks = emit.converses() and not json
-    asked: list[tuple[Asked, int | None]] = []
     questions = _watched(look, np.random.default_rng(chosen), number, topic, trained)
-    if not asks:
-        asked = [(each, None) for each in questions]
-    else:
+    if json:
+        emit.put_json({"seed": chosen, "questions": [_plain(each) for each in questions]}, look)
+    elif emit.converses():
+        right = 0
         for i, each in enumerate(questions, 1):
             emit.put_figure(_numbered(i, number), look)
             votes = predict.ask(each.question, look, each.command)
-            given = None if votes is None else int(np.argmax(votes))
-            asked.append((each, given))
+            right += predict.is_right(each.question, votes)
             emit.put_figure(predict.revealed(each.question, votes), look)
-    if json:
-        emit.put_json(_document(chosen, asked), look)
-    elif asks:
-        right = sum(given == each.question.answer for each, given in asked)
-        told = _("{right} of {n} right").format(right=right, n=len(asked))
+        told = _("{right} of {n} right").format(right=right, n=number)
         words = [*(["--topic", topic] if topic else []), *(["--trained"] if trained else [])]
         again = shlex.join(
             ["seqlab", "quiz", *words, "--number", str(number), "--seed", str(chosen)]
         )
-        score = Verdict(told, 2 * right > len(asked))
-        emit.put_figure(Group(Text(), score, Note(again)), look)
+        emit.put_figure(Group(Text(), Verdict(told, 2 * right > number), Note(again)), look)
     else:
-        _hand_out(asked, look)
+        _hand_out(list(questions), look)
 
 
 def _watched(
@@ -95,25 +88,18 @@ def _numbered(i: int, n: int) -> RenderableType:
     return Group(*above, Note(_("question {i} of {n}").format(i=i, n=n)))
 
 
-def _hand_out(asked: list[tuple[Asked, int | None]], look: Look) -> None:
+def _hand_out(asked: list[Asked], look: Look) -> None:
     """The questions, and on the last lines the answers."""
-    for i, (each, _given) in enumerate(asked, 1):
+    for i, each in enumerate(asked, 1):
         emit.put_figure(_numbered(i, len(asked)), look)
         emit.put_figure(predict.posed(each.question, each.command), look)
     emit.put_figure(Text(), look)
-    for i, (each, _given) in enumerate(asked, 1):
+    for i, each in enumerate(asked, 1):
         letter = predict.letters(each.question)[each.question.answer]
         emit.put_figure(Note(f"{i} {letter}  {each.question.why}"), look)
 
 
-def _document(seed: int, asked: list[tuple[Asked, int | None]]) -> dict[str, Any]:
-    given = [g for _each, g in asked]
-    right = [g == each.question.answer for each, g in asked]
-    return {
-        "seed": seed,
-        "questions": [
-            {"experiment": e.experiment, "command": e.command, **e.question._asdict(), "given": g}
-            for e, g in asked
-        ],
-        "score": None if None in given else sum(right),
-    }
+def _plain(asked: Asked) -> dict[str, Any]:
+    """A question for JSON."""
+    run = {"experiment": asked.experiment, "command": asked.command}
+    return {**run, **asked.question._asdict()}

@@ -30,6 +30,14 @@ ALIASES = {
     "convolution": "conv", "receptive-field": "reach", "shift": "windows", "w-msa": "windows",
     "mlp-mixer": "mixer", "token-mixing": "mix", "inductive-bias": "bias", "digits": "classify",
     "reinforce": "hard", "gumbel": "hard", "complexity": "cost", "flops": "cost", "bigru": "gru",
+    "注意力": "attention", "自注意力": "attention", "多头注意力": "attention", "掩码": "attention",
+    "梯度消失": "vanish", "梯度爆炸": "vanish", "反向传播": "vanish", "梯度裁剪": "vanish",
+    "循环神经网络": "rnn", "长短期记忆": "lstm", "门控循环单元": "gru", "遗忘门": "gates",
+    "编码器": "transformer", "残差连接": "transformer", "层归一化": "transformer",
+    "对齐": "align", "机器翻译": "seq2seq", "位置编码": "positions", "归纳头": "induct",
+    "计算量": "cost", "卷积": "conv", "图像块": "patchify", "感受野": "reach",
+    "移位窗口": "windows", "窗口": "windows", "归纳偏置": "bias",
+    "硬注意力": "hard", "初始化": "recall",
 }  # fmt: skip
 
 
@@ -89,8 +97,8 @@ def source(topic: str) -> Source:
     if inner not in parts:
         public = [n for n in parts if not n.startswith("_")]
         known = _("one of {names}").format(names=listed(public))
-        close = get_close_matches(inner, public, n=1) or public
-        raise BadInput(topic[:80], known, f"{name}.{close[0]}")
+        close = get_close_matches(inner, public, n=1)
+        raise BadInput(topic[:80], known, *(f"{name}.{word}" for word in close))
     first, last = parts[inner]
     lines = code.splitlines()[first - 1 : last]
     return Source(f"{place}:{first}", "\n".join(lines) + "\n")

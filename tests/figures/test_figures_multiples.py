@@ -131,8 +131,8 @@ def test_a_label_gives_up_its_number_before_itself(draw):
         figure = Multiples(np.ones((1, 1, 2, 2)), [[("prev", ".93")]], height=0)
         return draw(figure, width=2 + width)[1][2:].rstrip()
 
-    assert [label(width) for width in (9, 8, 7, 4, 3)] == [
-        "prev .93", "prev .93", "prev.93", "prev", "pr…"
+    assert [label(width) for width in (9, 8, 7, 6, 4, 3)] == [
+        "prev .93", "prev .93", "prev .9", "prev", "prev", "pr…"
     ]  # fmt: skip
 
 

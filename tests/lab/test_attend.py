@@ -204,11 +204,22 @@ def test_takeaways_follow_the_numbers(tired):
 def test_the_question_is_answered_by_the_weights(tired):
     asked = attend.question(tired)
     row = tired.sentence.matrix[-1]
-    totals = {}
-    for label, weight in zip(tired.tokens, row):
-        totals[label] = totals.get(label, 0) + weight
-    assert asked.choices[asked.answer] == max(totals, key=totals.get)
+    right = asked.choices[asked.answer]
+    assert right.split(" (")[0] == tired.tokens[int(row.argmax())]
+    assert f"{row.max():.2f}".lstrip("0") in asked.why  # as the figure has it
     assert "‘it’" in attend.question(attend.run(TIRED, query="it")).text
+
+
+def test_the_question_tells_equal_words_apart():
+    for sentence in ("the cat sat on the mat and the cat", "a a a a a", "word " * 60):
+        for options in ({}, {"average": True}, {"rollout": True}, {"causal": False}):
+            found = attend.run(sentence, **options)
+            asked = attend.question(found)
+            assert 2 <= len(set(asked.choices)) == len(asked.choices) <= 16
+            number = int(asked.choices[asked.answer].partition("(word ")[2].rstrip(")") or 0)
+            column = int(found.sentence.matrix[-1].argmax())
+            if number:  # <s> stands before the first word, and is one of a kind
+                assert found.sentence.words[column] == number - 1
 
 
 # Pictures

@@ -4,7 +4,7 @@ import pytest
 
 from seqlab import lab
 from seqlab.lab import BadInput
-from seqlab.locale import listed, speak
+from seqlab.locale import listed, sentences, speak
 
 CELLS = ("linear", "rnn", "lstm")
 
@@ -49,7 +49,8 @@ def test_how_many_networks_diverged() -> None:
     assert lab.diverged(2)[0].startswith("2 networks diverged: their loss")
 
 
-def test_chinese_has_its_own_comma_between_words() -> None:
+def test_between_words_and_sentences_chinese_has_its_own() -> None:
     assert listed(["a", "b"]) == "a, b" and listed([]) == ""
+    assert sentences(["A {b}.", "C."]) == "A {b}. C."
     speak("zh")
-    assert listed(["a", "b"]) == "a、b"
+    assert listed(["a", "b"]) == "a、b" and sentences(["甲。", "乙。", "丙。"]) == "甲。乙。丙。"

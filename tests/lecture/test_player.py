@@ -1,5 +1,6 @@
 """A lecture in a terminal: every key, every way out, and the recording that shows the same."""
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -7,7 +8,9 @@ import re
 import signal
 import struct
 import sys
+import tempfile
 import termios
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,7 +101,9 @@ def test_back_and_go_and_again(play: Callable[..., Terminal]) -> None:
         terminal.press("g")
         terminal.wait_for("Go to which step, 1 to 5?")
         terminal.press("9\n")
-        terminal.wait_for("Not so.", "3/5")  # there is none: we stay
+        terminal.wait_for("'9': expected a step from 1 to 5")
+        terminal.press("q")  # no step either: we stay
+        terminal.wait_for("Not so.", "3/5")
         terminal.press("g")
         terminal.wait_for("Go to which step")
         terminal.press("1\n")
@@ -217,10 +222,11 @@ def test_keys_at_a_question(play: Callable[..., Terminal]) -> None:
     with play("--from", "3", "--auto", "60") as terminal:
         terminal.wait_for("Enter alone")
         terminal.press("?")
-        terminal.wait_for("A question of mine?", "run this step again")
+        text = terminal.wait_for("A question of mine?", "run this step again")
+        assert "←     " in text and "b, ←" not in text and "space" not in text
         terminal.press("r")
         assert "run this step" not in terminal.wait_for("A question of mine?", "Enter alone")
-        terminal.press("a3 q")  # it is no command where something was typed
+        terminal.press("  a3 q")  # neither is a command where something is typed
         assert terminal.wait_for("a3 q").endswith("Small · 3/5\na3 q")
         terminal.press("\x7f\x7fb1")
         assert terminal.wait_for("a3b1").endswith("Small · 3/5\na3b1")
@@ -252,8 +258,9 @@ def test_after_a_pause_of_the_process_keys_come_again(play: Callable[..., Termin
         terminal.wait_for("5/5")
         terminal.kill(signal.SIGSTOP)
         termios.tcsetattr(terminal.fd, termios.TCSANOW, terminal.before)  # as a shell does
+        terminal.stream.feed(b"\x1b[H\x1b[2Jshell$ fg")
         terminal.kill(signal.SIGCONT)
-        terminal.wait_for("5/5")
+        assert "shell$" not in terminal.wait_for("def step", "5/5")
         terminal.press("q")
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
 
@@ -265,6 +272,32 @@ def test_another_size_is_drawn_anew(play: Callable[..., Terminal]) -> None:
         terminal.wait_for("def step(p: RNN, prev: State, x: Array, activation")
         terminal.press("q")
         assert terminal.wait_for_end() == 0
+
+
+def test_what_is_taller_than_the_terminal_is_several_screens(
+    play: Callable[..., Terminal], lecture: str
+) -> None:
+    Path(lecture).write_text(LECTURE.replace("rnn.step", "rnn"))
+    with play("--from", "5", rows=45) as terminal:
+        terminal.wait_for("seqlab/book/rnn.py", "5/5 (1/")
+        terminal.press("\r")
+        assert "seqlab/book/rnn.py" not in terminal.wait_for("5/5 (2/")
+        terminal.press("b")
+        terminal.wait_for("seqlab/book/rnn.py", "5/5 (1/")
+        resize(terminal, 300, 100)
+        assert terminal.wait_for("seqlab/book/rnn.py").endswith("Small · 5/5")
+
+
+@pytest.mark.parametrize("rows", [10, 24, 42])
+def test_no_line_is_lost_between_the_parts_of_a_screen(lecture: str, rows: int) -> None:
+    Path(lecture).write_text(LECTURE.replace("rnn.step", "attention"))
+    stage = Stage(script.load(lecture), Look(width=70, color="none"))
+    whole = emit.ansi(stage.shown(4, rows=None)[0], 70, stage.look).splitlines()
+    parts = [emit.ansi(p, 70, stage.look).splitlines() for p in stage.shown(4, rows=rows)]
+    assert max(map(len, parts)) < rows and len(parts) > 1
+    assert [line for part in parts for line in part[:-1]] == whole[:-2]
+    places = [part[-1] for part in parts]
+    assert places == [f"Small · 5/5 ({n}/{len(parts)})" for n in range(1, len(parts) + 1)]
 
 
 def test_it_goes_on_by_itself(play: Callable[..., Terminal]) -> None:
@@ -288,6 +321,15 @@ def test_into_a_pipe_it_does_not_wait(seqlab, lecture: str) -> None:
     assert "The answer: a" in outcome.text and "The end of the lecture." in outcome.text
 
 
+def test_torch_is_loaded_while_the_speaker_begins(
+    whole: script.Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = threading.Event()
+    monkeypatch.setattr(player, "_load_torch", loading.set)
+    player.play(whole, Look(), start=5, auto=0)
+    assert loading.wait(60)
+
+
 def test_a_torch_that_cannot_be_loaded_says_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -303,12 +345,19 @@ def test_a_terminal_tells_that_its_command_has_ended() -> None:
     assert time.monotonic() - start < 20
 
 
-def test_notes_follow_in_a_second_terminal(play: Callable[..., Terminal]) -> None:
-    with play("--notes") as notes:
+def test_notes_follow_in_a_second_terminal(play: Callable[..., Terminal], lecture: str) -> None:
+    lines = "".join(rf"\n\nline {i}" for i in range(20))
+    Path(lecture).write_text(LECTURE.replace("Speak *slowly*.", f"Speak *slowly*.{lines}"))
+    with play("--notes", rows=20) as notes:
         notes.wait_for("Waiting for 'seqlab lecture play")
+        notes.stream.feed(b"seen")
+        time.sleep(0.6)
+        assert "seen" in notes.wait_for("Waiting for")  # it is not drawn again and again
         with play() as terminal:
             terminal.wait_for("1/5")
-            notes.wait_for("Speak slowly.", "0:0", "of 5 min", "next: run: vanish --steps 4")
+            text = notes.wait_for("Speak slowly.", "0:0", "next: run: vanish --steps 4")
+            assert "of 5 min" in text.splitlines()[0] and "line 4\n" in text
+            assert "enlarge this terminal" in text.splitlines()[-1] and "line 19" not in text
             terminal.press("\r")
             notes.wait_for("2/5", "(no notes)")
             terminal.wait_for("Enter alone")
@@ -318,19 +367,50 @@ def test_notes_follow_in_a_second_terminal(play: Callable[..., Terminal]) -> Non
         assert notes.wait_for_end() == 0 and notes.as_it_was
 
 
-def test_a_terminal_with_few_rows_is_told_so(play: Callable[..., Terminal]) -> None:
+@pytest.mark.parametrize("way", ["\r", "enlarge", "q"])
+def test_a_terminal_with_few_rows_is_told_so(play: Callable[..., Terminal], way: str) -> None:
     with play(rows=24) as terminal:
         terminal.wait_for("This terminal has 24 rows, and screens up to 40")
-        terminal.press("\r")
-        terminal.wait_for("First words")
-        terminal.press("q")
+        resize(terminal, 25, 100)
+        assert "First words" not in terminal.wait_for("This terminal has 25 rows")
+        if way == "enlarge":
+            resize(terminal, 40, 100)
+        else:
+            terminal.press(way)
+        if way != "q":
+            terminal.wait_for("First words")
+            terminal.press("q")
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
+        assert ("First words" in terminal.text) == (way != "q")
 
 
 def test_the_speaker_sees_the_answer_before_the_class(play: Callable[..., Terminal]) -> None:
     with play("--notes") as notes, play("--from", "3") as terminal:
         assert "The answer" not in terminal.wait_for("A question of mine?", "Enter alone")
         notes.wait_for("3/5", "The answer: a  this one", "So it is.")
+        terminal.press("\x1b[D")  # to a run, whose question no file has
+        terminal.wait_for("how much of the gradient", "Enter alone")
+        text = notes.wait_for("2/5", "how much of the gradient", "The answer: ")
+        answer = text.partition("The answer: ")[2].splitlines()[0]
+        terminal.press("\r\r")
+        terminal.wait_for(f"The answer: {answer}")
+
+
+def test_who_waits_for_a_training_answers_nothing(
+    play: Callable[..., Terminal], lecture: str
+) -> None:
+    Path(lecture).write_text(TRAINING.format(steps=100))
+    with play() as terminal:
+        terminal.wait_for("the run is being made")
+        terminal.press("\r\r")
+        assert "The answer" not in terminal.wait_for("Enter alone")
+        terminal.press("\r")
+        terminal.wait_for("How it learned, faster than it did")
+        terminal.press("\r")  # ends that, and nothing else
+        text = terminal.wait_for("Long · 1/1")
+        assert "How it learned" not in text and "The answer" not in text
+        terminal.press("\r")
+        terminal.wait_for("The answer")
 
 
 @pytest.fixture
@@ -360,16 +440,46 @@ def test_a_folder_that_others_can_write_to_is_not_used(
 
 
 def test_a_link_in_place_of_the_state_is_not_followed(whole: script.Script, tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    victim.write_text("precious")
-    path = notes._path(whole)
-    path.parent.mkdir(mode=0o700)
-    path.symlink_to(victim)
-    assert notes._where(whole) is None
+    victim, path = tmp_path / "victim", notes._path(whole)
     with notes.told(whole) as tell:
+        tell(2)
+        path.rename(victim)  # what it tells is right, but it lies elsewhere
+        precious = victim.read_text()
+        path.symlink_to(victim)
+        assert notes._where(whole) is None
         tell(1)
         assert not path.is_symlink() and notes._where(whole).step == 1
-    assert victim.read_text() == "precious" and not list(path.parent.iterdir())
+    assert victim.read_text() == precious and not list(path.parent.iterdir())
+
+
+def test_a_folder_of_another_user_is_not_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert notes._is_private(tmp_path / "mine")
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    assert not notes._is_private(tmp_path / "mine")
+
+
+def test_where_the_folder_of_the_user_cannot_be_used_another_is(
+    whole: script.Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    theirs = tmp_path / "theirs"  # in it root can write, whatever its mode is
+    theirs.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _mode: str(path) != str(theirs))
+    for folder in ("", "/none", "/dev/null", str(theirs)):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        with notes.told(whole) as tell:
+            tell(1)
+            assert notes._where(whole).step == 1
+            assert notes._path(whole).parent.parent == tmp_path
+
+
+def test_the_file_of_a_lecture_with_a_long_name_is_told(whole: script.Script) -> None:
+    with notes.told(dataclasses.replace(whole, name="𝕃" * 60)) as tell:
+        tell(1)
+        assert notes._where(whole).step == 1
 
 
 def test_only_a_state_that_a_lecture_wrote_is_believed(whole: script.Script) -> None:
@@ -426,7 +536,7 @@ def test_the_notes_say_the_kinds_in_the_language_spoken(
     monkeypatch.setattr(
         notes, "_", lambda message: {"run": "RUN", "say": "SAY"}.get(message, message)
     )
-    text = _text(notes._notes(whole, notes._Where(0, 100.0, 1, ""), 161.0))
+    text = _text(notes._notes(whole, notes._Where(0, 100.0, 1, "", ""), 161.0))
     assert "SAY: First words" in text and "next: RUN: vanish" in text and "1:01" in text
 
 
@@ -553,7 +663,7 @@ def test_pages_and_one_page(seqlab, lecture: str, tmp_path: Path, suffix: str) -
     words = ["lecture", "record", lecture, "-o", str(whole), "--export", str(page)]
     assert seqlab(*words).status == 0
     pages = sorted(tmp_path.glob(f"page-*{suffix}"))
-    assert [p.stem for p in pages] == [f"page-{i}" for i in range(1, 9)]
+    assert [p.stem for p in pages] == [f"page-0{i}" for i in range(1, 9)]
     texts = [p.read_text() for p in pages]
     assert "First" in texts[0] and "Small" in texts[-1] and "First" in whole.read_text()
     before = {p: p.read_bytes() for p in [whole, *pages]}
@@ -566,6 +676,7 @@ def test_bad_input(seqlab, lecture: str, tmp_path: Path) -> None:
         (["play", lecture], "a terminal, or --auto"),
         (["play", lecture, "--from", "6", "--auto", "1"], "a step from 1 to 5"),
         (["play", lecture, "--from", "0"], "--from 0"),
+        (["play", lecture, "--notes"], "--notes: expected a terminal"),
         (["record", lecture], "-o FILE"),
         (["record", lecture, "-o", "a.gif"], ".cast, .html, .svg, .txt"),
         (["record", lecture, "--export", "a.cast"], ".html, .svg, .txt"),

@@ -2,18 +2,21 @@
 
 import inspect
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 from terminal import Terminal
 
-from seqlab import emit
+from seqlab import calls, catalogue, emit
 from seqlab.emit import Look
 from seqlab.lab import unroll
 from seqlab.lecture import checker, script
+from seqlab.lecture.script import ROWS
 
 LECTURE = """title = "Small"
 
@@ -88,17 +91,62 @@ def test_a_recording_that_cannot_be_read_is_none(lecture: str) -> None:
     assert checker.recording(step(lecture), 100) is None
 
 
+def test_it_is_checked_without_the_network_and_with_its_question(
+    lecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(_result: object) -> None:
+        raise RuntimeError(f"HF_HUB_OFFLINE={os.environ['HF_HUB_OFFLINE']}")
+
+    monkeypatch.setattr(unroll, "question", offline)
+    for before in (None, "0"):
+        if before is not None:
+            monkeypatch.setenv("HF_HUB_OFFLINE", before)
+        _words, checked = checker.check(script.load(lecture))
+        assert checked.failure == "HF_HUB_OFFLINE=1" and not checked.passed
+        assert os.environ.get("HF_HUB_OFFLINE") == before
+    assert checker.recording(step(lecture), 100) is None
+
+
+def test_what_names_a_file_is_kept_for_its_folder(
+    lecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(lecture).write_text(LECTURE.replace("unroll hello", "patchify digit.png"))
+    here = checker._path(step(lecture))
+    monkeypatch.chdir(tmp_path)
+    assert checker._path(step(lecture)) != here
+    Path(lecture).write_text(LECTURE)
+    here = checker._path(step(lecture))
+    monkeypatch.chdir("/")
+    assert checker._path(step(lecture)) == here
+
+
+def test_no_option_that_names_a_file_is_forgotten() -> None:
+    naming = {
+        param.name
+        for experiment in catalogue.EXPERIMENTS
+        for param in calls.command(experiment).params
+        if param.metavar in ("FILE", "IMAGE") or "folder" in (getattr(param, "help", "") or "")
+    }
+    assert naming == {*checker._FILES, "save", "export"}  # no lecture writes a file
+
+
 # Ctrl-C and a kill
 
 
-@pytest.mark.parametrize("words", [["check"], ["record", "-o", "out.cast"]])
+@pytest.mark.parametrize(
+    "words", [["check", "--ascii", "--color", "none"], ["record", "-o", "out.cast"]]
+)
 def test_ctrl_c_keeps_nothing(
     lecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
     Path(lecture).write_text(TRAINING)
     monkeypatch.chdir(tmp_path)
     with Terminal("lecture", words[0], lecture, *words[1:]) as terminal:
-        terminal.wait_for("of 5000", "━")  # there is something to show: Ctrl-C might end it early
+        plain = "--ascii" in words
+        bar = "---" if plain else "━"  # there is something to show: Ctrl-C might end it early
+        assert terminal.wait_for("of 5000", bar).isascii() == plain
+        cells = (cell for row in terminal.screen.buffer.values() for cell in row.values())
+        assert all(cell.fg == "default" for cell in cells) == plain
         terminal.press("\x03")
         assert terminal.wait_for_end() == 130 and terminal.as_it_was
     assert not (tmp_path / "out.cast").exists()
@@ -143,6 +191,19 @@ def test_how_it_looks_is_as_asked_for_and_not_as_this_terminal_is(
     assert len(set(texts.values())) == 5
 
 
+def test_the_header_of_a_recording(seqlab, lecture: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.cast"
+    title, lines = "Small\\u009b2J\\u202e ρ", "\\n\\n".join(map(str, range(60)))
+    Path(lecture).write_text(LECTURE.replace("Small", title).replace("# First words, ρ", lines))
+    for words, told in (([], "Small\ufffd2J\ufffd ρ"), (["--ascii"], "Small?2J? rho")):
+        assert seqlab("lecture", "record", lecture, "-o", str(file), *words).status == 0
+        header, shown = events(file)
+        assert header["title"] == told
+        rows = [Text.from_ansi(text).plain.count("\n") + 1 for _time, _kind, text in shown]
+        assert header["height"] == max(rows) == ROWS + 2  # what is taller is several screens
+        assert "(1/4)" in shown[0][2] and "59" in shown[3][2] and "(4/4)" in shown[3][2]
+
+
 def test_chinese_is_given_its_time(seqlab, lecture: str, tmp_path: Path) -> None:
     file = tmp_path / "zh.cast"
     words = "循环网络把过去放进一个固定大小的状态里" * 4
@@ -167,14 +228,16 @@ def test_one_run_a_step_whatever_is_written(
     monkeypatch.setattr(unroll, "run", counted)
     files = ["-o", str(tmp_path / "a.html"), "--export", str(tmp_path / "b.txt")]
     assert seqlab("lecture", "record", lecture, *files).status == 0
-    assert runs == ["hello"] and len(list(tmp_path.glob("b-*.txt"))) == 4
+    pages = sorted(path.name for path in tmp_path.glob("b-*"))
+    assert runs == ["hello"] and pages == [f"b-0{n}.txt" for n in (1, 2, 3, 4)]
 
 
 def test_all_pages_are_written_or_none(seqlab, lecture: str, tmp_path: Path) -> None:
-    (tmp_path / "page-3.txt").mkdir()
-    outcome = seqlab("lecture", "record", lecture, "--export", str(tmp_path / "page.txt"))
-    assert outcome.status == 2 and "page-3.txt: expected a file" in outcome.errors
-    assert [p.name for p in tmp_path.glob("page*")] == ["page-3.txt"]
+    (tmp_path / "page-03.txt").mkdir()
+    files = ["-o", str(tmp_path / "page.cast"), "--export", str(tmp_path / "page.txt")]
+    outcome = seqlab("lecture", "record", lecture, *files)
+    assert outcome.status == 2 and "page-03.txt: expected a file" in outcome.errors
+    assert [p.name for p in tmp_path.glob("page*")] == ["page-03.txt"]
 
 
 def test_a_step_that_fails_is_no_recording(
@@ -185,7 +248,9 @@ def test_a_step_that_fails_is_no_recording(
 
     monkeypatch.setattr(unroll, "run", fail)
     outcome = seqlab("lecture", "record", lecture, "-o", str(tmp_path / "a.cast"))
-    assert outcome.status == 2 and "step 2: no luck today" in outcome.errors
+    hint = f"'seqlab lecture check {lecture}'"
+    assert outcome.status == 1
+    assert outcome.errors == f"error: step 2: no luck today; try {hint}\n"
     assert not (tmp_path / "a.cast").exists()
 
 
