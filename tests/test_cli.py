@@ -414,7 +414,7 @@ def test_the_film_is_shown_between_question_and_answer(
     seqlab: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(emit, "converses", lambda: True)
-    monkeypatch.setattr(emit.Film, "play", lambda _film, _look: emit.put("THE FILM"))
+    monkeypatch.setattr(emit.Film, "play", lambda *_told: emit.put("THE FILM"))
     text = seqlab(*FAST, "--predict", stdin=b"\n").text
     parts = ("Enter alone", "THE FILM", "How far back", "The answer: ")
     assert sorted(parts, key=text.index) == list(parts)

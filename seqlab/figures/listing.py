@@ -26,6 +26,7 @@ class Listing:
         theme = f"ansi_{palette.ground(console)}"
         yield Note(self.place)
         code = Syntax("", "python", theme=theme).highlight("\n".join(lines))
+        code.rstrip()  # it ends with a line break of its own
         for line in code.split("\n", allow_blank=True):
             yield from _hanging(line, console, options.max_width)
 

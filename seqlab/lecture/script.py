@@ -57,7 +57,7 @@ _HINT = "'seqlab lecture new FILE'"
 # may say something else.
 _ANY = N_("a file of TOML")
 _TWO_BRACKETS = N_("[[step]], in two brackets, before each step")
-_LINES = N_('""" before and behind a text of several lines')
+_LINES = N_('a closing quote, or """ before and behind a text of several lines')
 _TOML: Mapping[str, str] = {
     N_("Invalid value"): N_('a text in "quotes", a whole number, true, false, or a [list]'),
     N_("Invalid statement"): N_('a line such as say = "…"'),

@@ -62,7 +62,8 @@ def listed(words: Iterable[str]) -> str:
 
 def sentences(several: Iterable[str]) -> str:
     """Sentences one after the other: with a space between them, which Chinese has not."""
-    return reduce(lambda a, b: _("{first} {second}").format(first=a, second=b), several)
+    parts = list(several) or [""]
+    return reduce(lambda a, b: _("{first} {second}").format(first=a, second=b), parts)
 
 
 def N_(message: str) -> str:

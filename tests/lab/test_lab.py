@@ -51,6 +51,6 @@ def test_how_many_networks_diverged() -> None:
 
 def test_between_words_and_sentences_chinese_has_its_own() -> None:
     assert listed(["a", "b"]) == "a, b" and listed([]) == ""
-    assert sentences(["A {b}.", "C."]) == "A {b}. C."
+    assert sentences(["A {b}.", "C."]) == "A {b}. C." and sentences([]) == ""
     speak("zh")
     assert listed(["a", "b"]) == "a、b" and sentences(["甲。", "乙。", "丙。"]) == "甲。乙。丙。"
