@@ -448,9 +448,11 @@ class Film:
         ):
             for frame in self.frames:
                 live.update(Group(_Lines(frame), Note(told)), refresh=True)
-                time.sleep(SECONDS / len(self.frames))
-                if over():
-                    return
+                end = time.monotonic() + SECONDS / len(self.frames)
+                while time.monotonic() < end:
+                    if over():
+                        return
+                    time.sleep(0.05)  # somebody who pressed a key waits for it
 
 
 @contextlib.contextmanager

@@ -191,7 +191,7 @@ def test_ctrl_c_goes_to_the_end_of_a_film(
     film.frames = [[[Segment("the first")]], [[Segment("the second")]]]
 
     def interrupt(seconds: float) -> None:
-        assert seconds == emit.SECONDS / 2
+        assert 0 < seconds <= 0.1  # a key is noticed at once, too
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -96,6 +96,16 @@ def test_the_score_at_the_end(seqlab) -> None:
         assert terminal.wait_for_end() == 0 and terminal.as_it_was
 
 
+def test_who_leaves_a_quiz_gets_the_score_so_far() -> None:
+    with Terminal("quiz", "--number", "3", "--seed", "1") as terminal:
+        terminal.wait_for("question 1 of 3", "Enter alone")
+        terminal.press("\n")
+        terminal.wait_for("The answer: ", "question 2 of 3", "Enter alone")
+        terminal.press("\x03")
+        terminal.wait_for("0 of 1 right", "seqlab quiz --number 3 --seed 1")
+        assert terminal.wait_for_end() == 130 and terminal.as_it_was
+
+
 def test_a_run_that_takes_long_shows_how_far_it_is_and_not_what_it_finds() -> None:
     with Terminal("quiz", "--number", "1", "--trained", "--topic", "gates") as terminal:
         text = terminal.wait_for("step ", "━")

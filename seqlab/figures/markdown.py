@@ -1,5 +1,6 @@
 """A page of Markdown: headings, paragraphs, lists, code; Chinese breaks between its characters."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -37,8 +38,8 @@ def _make_fit(tokens: Sequence[Token], ascii_only: bool) -> None:
     for token in tokens:
         if token.type == "image":
             token.content = "".join(child.content for child in token.children or ())
-        if token.type.startswith("html") and token.content.lstrip().startswith("<!--"):
-            token.content = ""
+        if token.type.startswith("html"):
+            token.content = re.sub(r"<!--.*?-->", "", token.content, flags=re.DOTALL)
         if token.type in ("image", "html_inline"):
             token.type, token.tag, token.children = "text", "", None
         lines = [glyphs.fit(line, ascii_only) for line in token.content.split("\n")]

@@ -1469,8 +1469,9 @@ def question(result: Attend | Seen) -> Question:
         )
     text = result.sentence
     groups = _groups(text.tokens, text.words, pieces=result.pieces)
-    named = _distinct(groups)
-    last = max((g.start for g in groups if not g.special), default=groups[-1].start)
+    named = _distinct(groups, result.pieces)
+    words = [g.start for g in groups if not g.special and g.label.strip(BLANK)]
+    last = words[-1] if words else groups[-1].start
     token = last if result.row is None else result.row.token
     asked = max(i for i, g in enumerate(groups) if g.start <= token)
     row = _joined(text.matrix, groups)[asked]
@@ -1491,12 +1492,17 @@ def question(result: Attend | Seen) -> Question:
     )
 
 
-def _distinct(groups: Sequence[_Group]) -> list[str]:
-    """What the words are called; those that occur twice with their number in the sentence."""
+def _distinct(groups: Sequence[_Group], pieces: bool) -> list[str]:
+    """What the words are called; those that occur twice with their number in the sentence.
+
+    Special tokens, and pieces of words, are numbered among all tokens.
+    """
     counts = Counter(group.label for group in groups)
     names, n = [], 0
     for i, group in enumerate(groups):
         n += not group.special
-        twice = _("{word} (word {n})").format(word=group.label, n=i + 1 if group.special else n)
-        names.append(twice if counts[group.label] > 1 else group.label)
+        twice = _("{word} (token {n})") if pieces or group.special else _("{word} (word {n})")
+        place = i + 1 if pieces or group.special else n
+        once = counts[group.label] == 1
+        names.append(group.label if once else twice.format(word=group.label, n=place))
     return names

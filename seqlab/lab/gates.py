@@ -826,8 +826,8 @@ def _gate_said(result: Gates) -> str:
     else:
         verdict = _("The forget gate does not both hold and let go")
     text = _(
-        "{verdict}: the unit that tells the state best keeps of its cell {kept}. Of {all} units,"
-        " {good} hold (at least 80 %) and let go (at most 40 %)."
+        "{verdict}: the unit that tells the state best keeps of its cell {kept}. Units that hold"
+        " (at least 80 %) and let go (at most 40 %): {good} of {all}."
     )
     return text.format(
         verdict=verdict, kept=_kept_said(result), good=int(np.sum(good)), all=np.size(good)

@@ -66,7 +66,8 @@ def check(script: Script, look: Look | None = None) -> Iterator[Checked]:
                 with emit.progress(look=look) as watch:
                     result = step.call.result(_blind(watch))
                 report = step.call.report(result)
-                step.call.question(result)
+                if step.predict:
+                    step.call.question(result)
                 seconds = time.perf_counter() - start
                 failure = _kept(step, report.page())
             except Exception as problem:

@@ -19,11 +19,11 @@ from seqlab.locale import _
 Command = Literal["next", "back", "go", "again", "quit", "help", "resized"]
 
 ENTER, ERASE, ERASE_ALL = ("\r", "\n"), ("\x7f", "\b"), "\x15"
-_RESIZED, _END = "resized", "\x04"
+_RESIZED, END = "resized", "\x04"
 _COMMANDS: dict[str, Command] = {
     "\r": "next", "\n": "next", " ": "next", "n": "next", "\x1b[C": "next", "\x1b[6~": "next",
     "b": "back", "p": "back", "\x7f": "back", "\b": "back", "\x1b[D": "back", "\x1b[5~": "back",
-    "g": "go", "r": "again", "q": "quit", _END: "quit", "?": "help", "h": "help",
+    "g": "go", "r": "again", "q": "quit", END: "quit", "?": "help", "h": "help",
     _RESIZED: "resized",
 }  # fmt: skip
 _GLANCE = 0.2  # seconds between two looks at the size of the terminal
@@ -60,11 +60,11 @@ class Keyboard:
 
     def pressed(self) -> bool:
         """Whether a key was pressed that nothing on the screen asked for; it is dropped."""
-        any_ = False
+        found = False
         while self._fd is not None and select.select([self._fd], [], [], 0)[0] and self._read(0):
-            any_ = True
+            found = True
         self._typed = ""
-        return any_
+        return found
 
     def key(self, seconds: float | None) -> str:
         """The next key, as the terminal sends it; Enter after so many seconds without one.
@@ -85,7 +85,7 @@ class Keyboard:
                 self._size = size
                 return _RESIZED
             if not self._read(left):
-                return _END
+                return END
 
     def _read(self, seconds: float) -> bool:
         """Wait for what is typed; whether the terminal is still there."""
@@ -127,7 +127,8 @@ def listening() -> Iterator[Keyboard]:
         tty.setcbreak(fd, termios.TCSANOW)  # what was typed by now is kept
 
     def listen_again(*_signal: object) -> None:
-        listen()  # after Ctrl-Z the shell has set its own mode
+        with contextlib.suppress(termios.error):  # the window may have been closed
+            listen()  # after Ctrl-Z the shell has set its own mode
         keyboard.forget()
 
     continued = signal.signal(signal.SIGCONT, listen_again)

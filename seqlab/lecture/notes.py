@@ -52,9 +52,8 @@ def told(script: Script) -> Iterator[Tell]:
     """While a lecture is played: a function that tells others on which step it is."""
     path, pid, begun = _path(script), os.getpid(), time.time()
     if not _is_private(path.parent):
-        yield (
-            lambda step, asks=None, /: None
-        )  # whoever can write there could make us write elsewhere
+        # whoever can write there could make us write elsewhere
+        yield lambda step, asks=None, /: None
         return
     part = path.with_suffix(f".{pid}")
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from seqlab import emit, predict
 from seqlab.emit import Look
 from seqlab.figures import glyphs
-from seqlab.figures.prose import Note, Title
+from seqlab.figures.prose import Note
 from seqlab.helping import Entries
 from seqlab.lab import BadInput, Question
 from seqlab.lecture import keys, notes
@@ -67,7 +67,7 @@ class _Player:
     ) -> None:
         self.script, self.look, self.auto, self.tell = script, look, auto, tell
         self.keyboard = keyboard
-        self.stage = Stage(script, look)
+        self.stage = Stage(script, look, lambda screen: emit.rendered(screen, look))
         self.answers: dict[int, list[int] | None] = {}
 
     def play(self, index: int) -> None:
@@ -89,8 +89,7 @@ class _Player:
             if rows >= ROWS:
                 return
             told = _("This terminal has {rows} rows, and screens up to {most}: enlarge it. Enter.")
-            self.draw(Note(told.format(rows=rows, most=ROWS)))
-            command = self.wait()
+            command = self.wait(Note(told.format(rows=rows, most=ROWS)))
         if command == "quit":
             raise _Left
 
@@ -99,12 +98,13 @@ class _Player:
         emit.clear(self.look)
         step = self.script.steps[index]
         if step.call is not None:
-            self.put(Title("", f"$ {step.call.command}"))
+            self.put(Note(f"$ {step.call.command}"))
         began = time.monotonic()
         self.stage.run(index, hidden=step.predict)
         if time.monotonic() - began > _PATIENCE:
             self.keyboard.pressed()  # whoever pressed a key had not seen the question yet
         question = self.stage.question(index)
+        self.tell(index, question)
         if question is not None and index not in self.answers:
             found = self.ask(index, question)
             if found is not None:
@@ -116,8 +116,7 @@ class _Player:
                 film.play(self.look, told, self.keyboard.pressed)
         at, screens = 0, self.screens(index, question)
         while True:
-            self.draw(screens[at])
-            command = self.wait()
+            command = self.wait(screens[at])
             if command == "resized":
                 screens = self.screens(index, question)
                 at = min(at, len(screens) - 1)
@@ -136,7 +135,6 @@ class _Player:
 
     def ask(self, index: int, question: Question) -> int | None:
         """Keep what the class predicts; or the index of the step that a key leads to instead."""
-        self.tell(index, question)
         asked = self.stage.asked(index, question)
         letters = predict.letters(question)
         below: list[RenderableType] = []
@@ -183,15 +181,16 @@ class _Player:
             steps = _("a step from 1 to {last}").format(last=last)
             below = [Note(str(BadInput(repr(number), steps)))]
 
-    def wait(self) -> keys.Command:
-        """What the next key asks for that asks for anything but help, which it gets."""
-        told = False
+    def wait(self, screen: RenderableType) -> keys.Command:
+        """Show a screen; what the next key asks for. Help stands in its place until asked again."""
+        helped = False
+        self.draw(screen)
         while True:
             command = keys.command(self.keyboard.key(self.auto))
-            if command == "help" and not told:
-                self.put(_help())
-                told = True
-            elif command not in (None, "help"):
+            if command == "help":
+                helped = not helped
+                self.draw(_help() if helped else screen)
+            elif command is not None:
                 return command
 
     def line(self, prompt: RenderableType, letters: str = "") -> tuple[keys.Command, str]:
@@ -206,6 +205,8 @@ class _Player:
             command = keys.command(key)
             if key in keys.ENTER:
                 return "next", typed
+            if key == keys.END:
+                return "quit", ""
             if key in keys.ERASE:
                 typed = typed[:-1]
             elif key == keys.ERASE_ALL:

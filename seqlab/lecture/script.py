@@ -28,6 +28,7 @@ import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -128,8 +129,9 @@ def path_of(name: str) -> Path:
         if path.suffix.lower() == ".toml" and path.is_file():
             return path
     wrong = _("no lecture {name}").format(name=repr(name))
+    close = get_close_matches(name, names(), n=1)
     expected = _("one of {names}, or a file that ends in .toml").format(names=listed(names()))
-    raise BadInput(wrong, expected, "'seqlab lecture list'")
+    raise BadInput(wrong, expected, *(close or ["'seqlab lecture list'"]))
 
 
 def template() -> str:
@@ -181,7 +183,7 @@ class _Reader:
         """The whole lecture."""
         top = self.content
         self.typed(None, top, _TOP)
-        if not top.get("title"):
+        if not top.get("title", "").strip():
             raise self.refused(1, "title", _('a title = "…" of the lecture'))
         if not top.get("step"):
             raise self.refused(self.last, "[[step]]", _("at least one step"))
@@ -270,7 +272,8 @@ class _Reader:
         if not all(isinstance(choice, str) and choice.strip() for choice in choices):
             raise self.wrong(at, "choices", _("a list of texts"))
         if not 2 <= len(choices) <= 26:
-            raise self.wrong(at, "choices", _("two of them at least"))
+            expected = _("from {low} to {high} of them").format(low=2, high=26)
+            raise self.wrong(at, "choices", expected)
         given = table.get("answer", "").strip().lower()
         if len(given) != 1 or given not in letters:
             missing = "answer" not in table

@@ -1,7 +1,7 @@
 """What a class sees of a lecture: for every step its screens. Nothing here waits for anybody."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -21,10 +21,18 @@ from seqlab.locale import _
 
 
 class Stage:
-    """The steps of a lecture as screens; what was run is kept until it is run again."""
+    """The steps of a lecture as screens; what was run is kept until it is run again.
 
-    def __init__(self, script: Script, look: Look) -> None:
+    Args:
+        drawn: the text that a screen becomes, whose lines are counted; else that of a terminal with
+            all colours.
+    """
+
+    def __init__(
+        self, script: Script, look: Look, drawn: Callable[[RenderableType], str] | None = None
+    ) -> None:
         self.script, self.look = script, look
+        self._drawn = drawn or (lambda screen: emit.ansi(screen, emit.width(look), look))
         self.films: dict[int, Film] = {}
         self._reports: dict[int, Report] = {}
         self._questions: dict[int, Question | None] = {}  # about the runs
@@ -138,7 +146,8 @@ class Stage:
         for each in whole:
             if len(self._lines(each)) <= room:
                 return [each]
-        breaks = _breaks(self._lines(screen), max(2, room - 2))
+        below = len(self._lines(self._place(index, " (99/99)")))
+        breaks = _breaks(self._lines(screen), max(2, room - below))
         last = len(breaks) - 1
         return [
             Group(_Part(screen, start, stop), self._place(index, f" ({n}/{last})"))
@@ -146,8 +155,8 @@ class Stage:
         ]
 
     def _lines(self, screen: RenderableType) -> list[str]:
-        """The lines of a screen as it is drawn on this terminal."""
-        return emit.ansi(screen, emit.width(self.look), self.look).splitlines()
+        """The lines of a screen as it is drawn."""
+        return self._drawn(screen).rstrip("\n").split("\n")
 
 
 def _breaks(lines: Sequence[str], room: int) -> list[int]:

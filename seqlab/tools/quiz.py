@@ -38,7 +38,7 @@ def run(
         bool, typer.Option("--json", help=N_("One JSON document, nothing else."))
     ] = False,
     look: Look,
-) -> None:
+) -> int:
     """Ask on a terminal, tell the score; elsewhere print the questions, and then the answers.
 
     Raises:
@@ -49,20 +49,26 @@ def run(
     if json:
         emit.put_json({"seed": chosen, "questions": [_plain(each) for each in questions]}, look)
     elif emit.converses():
-        right = 0
-        for i, each in enumerate(questions, 1):
-            emit.put_figure(_numbered(i, number), look)
-            votes = predict.ask(each.question, look, each.command)
-            right += predict.is_right(each.question, votes)
-            emit.put_figure(predict.revealed(each.question, votes), look)
-        told = _("{right} of {n} right").format(right=right, n=number)
+        asked = right = 0
+        stopped = False
+        try:
+            for i, each in enumerate(questions, 1):
+                emit.put_figure(_numbered(i, number), look)
+                votes = predict.ask(each.question, look, each.command)
+                asked, right = i, right + predict.is_right(each.question, votes)
+                emit.put_figure(predict.revealed(each.question, votes), look)
+        except KeyboardInterrupt:
+            stopped = True  # the score is that of the questions until then
+        told = _("{right} of {n} right").format(right=right, n=asked)
         words = [*(["--topic", topic] if topic else []), *(["--trained"] if trained else [])]
         again = shlex.join(
             ["seqlab", "quiz", *words, "--number", str(number), "--seed", str(chosen)]
         )
-        emit.put_figure(Group(Text(), Verdict(told, 2 * right > number), Note(again)), look)
+        emit.put_figure(Group(Text(), Verdict(told, 2 * right > asked), Note(again)), look)
+        return 130 if stopped else 0
     else:
         _hand_out(list(questions), look)
+    return 0
 
 
 def _watched(

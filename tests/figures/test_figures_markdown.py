@@ -65,7 +65,7 @@ def test_every_element_is_there_at_every_width(width: int, ascii: bool) -> None:
 
 
 def test_a_comment_says_nothing() -> None:
-    assert drawn("a <!-- b --> c\n\n<!-- d\n\ne -->\n\nf").split() == ["a", "c", "f"]
+    assert drawn("a <!-- b --> c\n\n<!-- d\n\ne --> f\n\ng").split() == ["a", "c", "f", "g"]
 
 
 @pytest.mark.parametrize("text", ["</kbd></kbd>", "<kbd>k", "![](a)", "|a|\n|-|", "[a](b"])

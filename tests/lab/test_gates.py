@@ -334,7 +334,7 @@ def test_memory(trained: Gates, right: tuple[float, ...], said: str) -> None:
     [
         (((0.9, 0.5, 0.1),) * 3, "The forget gate holds and lets go: the unit that tells the state"
          " best keeps of its cell 90 % at noise while a value is held, 50 % when a value is set,"
-         " 10 % at RESET. Of 6 units, "),
+         " 10 % at RESET. Units that hold"),
         (((0.9, 0.9, 0.1), (0.9, 0.9, 0.5), (0.9, 0.9, 0.1)), "Whether the forget gate holds and"
          " lets go depends on the network (2 of 3 networks): the unit"),
         (((0.9, 0.9, 0.9),) * 3, "The forget gate stays open: "),
@@ -357,7 +357,7 @@ def test_units_are_counted(trained: Gates) -> None:
     networks = [dataclasses.replace(n, kept=kept) for n in trained.networks]
     result = dataclasses.replace(trained, networks=networks)
     assert gates.takeaways(result)[1].endswith(
-        "Of 6 units, 3 hold (at least 80 %) and let go (at most 40 %)."
+        "Units that hold (at least 80 %) and let go (at most 40 %): 3 of 6."
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import io
 import json
 import os
 import re
@@ -298,6 +299,42 @@ def test_no_line_is_lost_between_the_parts_of_a_screen(lecture: str, rows: int) 
     assert [line for part in parts for line in part[:-1]] == whole[:-2]
     places = [part[-1] for part in parts]
     assert places == [f"Small · 5/5 ({n}/{len(parts)})" for n in range(1, len(parts) + 1)]
+
+
+def test_lines_are_counted_as_they_are_drawn(lecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven bits take more room than Unicode: Σ is sum."""
+    Path(lecture).write_text(LECTURE.replace("# First words", "Σ " * 900))
+    seven = io.TextIOWrapper(io.BytesIO(), "latin-1")
+    monkeypatch.setattr(sys, "stdout", seven)
+    look = Look(width=60)
+    stage = Stage(script.load(lecture), look, lambda screen: emit.rendered(screen, look))
+    parts = stage.shown(0, rows=24)
+    texts = [emit.rendered(part, look) for part in parts]
+    assert max(text.count("\n") + 1 for text in texts) < 24
+    assert sum(text.count("sum") for text in texts) == 900
+
+
+def test_help_hides_nothing_for_long(play: Callable[..., Terminal], lecture: str) -> None:
+    Path(lecture).write_text(LECTURE.replace("rnn.step", "rnn"))
+    with play("--from", "5", rows=44) as terminal:
+        terminal.wait_for("seqlab/book/rnn.py", "5/5 (1/")
+        terminal.press("?")
+        assert "seqlab/book/rnn.py" not in terminal.wait_for("run this step again")
+        terminal.press("?")
+        terminal.wait_for("seqlab/book/rnn.py", "5/5 (1/")
+        terminal.press("?")
+        terminal.wait_for("run this step again")
+        terminal.press("\r")
+        terminal.wait_for("5/5 (2/")
+
+
+def test_a_window_that_is_closed_ends_a_lecture(lecture: str) -> None:
+    """The terminal hangs up, then wakes whoever it was the terminal of."""
+    terminal = Terminal("lecture", "play", lecture)
+    terminal.wait_for("First words")
+    os.close(terminal.fd)
+    _pid, status = os.waitpid(terminal.pid, 0)
+    assert os.waitstatus_to_exitcode(status) in (129, -signal.SIGHUP)
 
 
 def test_it_goes_on_by_itself(play: Callable[..., Terminal]) -> None:

@@ -201,7 +201,7 @@ def test_the_header_of_a_recording(seqlab, lecture: str, tmp_path: Path) -> None
         assert header["title"] == told
         rows = [Text.from_ansi(text).plain.count("\n") + 1 for _time, _kind, text in shown]
         assert header["height"] == max(rows) == ROWS + 2  # what is taller is several screens
-        assert "(1/4)" in shown[0][2] and "59" in shown[3][2] and "(4/4)" in shown[3][2]
+        assert "(1/3)" in shown[0][2] and "59" in shown[2][2] and "(3/3)" in shown[2][2]
 
 
 def test_chinese_is_given_its_time(seqlab, lecture: str, tmp_path: Path) -> None:
