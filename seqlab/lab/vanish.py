@@ -409,8 +409,9 @@ class _Job:
         slope: float | None,
         gate: float | None,
     ) -> Curve:
-        logs = logs - logs[:, :1]
         with np.errstate(invalid="ignore"):
+            # a saturated tanh(c) lets nothing to the cell from the first: 0 there, and all the way
+            logs = np.where(np.isneginf(logs[:, :1]), -np.inf, logs - logs[:, :1])
             middle = np.median(logs, axis=0)
         middle = np.where(np.isnan(middle), -np.inf, middle)
         rate = _fit(middle)
