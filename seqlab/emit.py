@@ -447,7 +447,7 @@ class Film:
             Live(console=screen(sys.stderr, look), auto_refresh=False, transient=True) as live,
         ):
             for frame in self.frames:
-                live.update(Group(_Lines(frame), Note(told)), refresh=True)
+                live.update(Group(Lines(frame), Note(told)), refresh=True)
                 end = time.monotonic() + SECONDS / len(self.frames)
                 while time.monotonic() < end:
                     if over():
@@ -527,7 +527,7 @@ def _bar(stream: TextIO, patience: float, look: Look, film: Film | None) -> Iter
     class Bar(Progress):
         def get_renderables(self) -> Iterable[RenderableType]:
             if film is None:
-                yield _Lines(scene.lines)
+                yield Lines(scene.lines)
             yield from super().get_renderables()
 
     bar = Bar(
@@ -583,7 +583,7 @@ class _Scene:
         return True
 
 
-class _Lines:
+class Lines:
     """Lines that were drawn before."""
 
     def __init__(self, lines: list[list[Segment]]) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.segment import Segment
 from rich.text import Text
 
 from seqlab import emit, predict
@@ -130,9 +129,7 @@ class _Top:
         lines = console.render_lines(self.whole, options, pad=False)
         rows = console.height - 1  # the cursor stands in the last one
         fits = len(lines) <= rows
-        for line in lines if fits else lines[: rows - 1]:
-            yield from line
-            yield Segment.line()
+        yield emit.Lines(lines if fits else lines[: rows - 1])
         if not fits:
             yield Note(_("(there is more of it: enlarge this terminal)"))
 

@@ -128,7 +128,7 @@ def path_of(name: str) -> Path:
     with contextlib.suppress(OSError):  # a name too long
         if path.suffix.lower() == ".toml" and path.is_file():
             return path
-    wrong = _("no lecture {name}").format(name=repr(name))
+    wrong = _("no lecture {name}").format(name=repr(name[:80]))
     close = get_close_matches(name, names(), n=1)
     expected = _("one of {names}, or a file that ends in .toml").format(names=listed(names()))
     raise BadInput(wrong, expected, *(close or ["'seqlab lecture list'"]))

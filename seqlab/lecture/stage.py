@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.segment import Segment
 from rich.text import Text
 
 from seqlab import emit, predict, topics
@@ -176,9 +175,8 @@ class _Part:
         self.screen, self.start, self.stop = screen, start, stop
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in console.render_lines(self.screen, options, pad=False)[self.start : self.stop]:
-            yield from line
-            yield Segment.line()
+        lines = console.render_lines(self.screen, options, pad=False)
+        yield emit.Lines(lines[self.start : self.stop])
 
 
 class _Recorded:

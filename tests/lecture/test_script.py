@@ -161,6 +161,14 @@ def test_what_is_wrong_is_told_with_its_line(
     assert "\n" not in message
 
 
+def test_a_name_that_is_none_is_not_repeated_at_any_length() -> None:
+    with pytest.raises(BadInput) as caught:
+        script.load("word " * 5000)
+    assert len(str(caught.value)) < 300
+    with pytest.raises(BadInput, match="try recurrence"):
+        script.load("recurence")
+
+
 def test_a_mark_at_its_beginning_is_no_part_of_a_lecture(tmp_path: Path) -> None:
     assert load(tmp_path, "\ufeff" + GOOD).title == "T"
 
